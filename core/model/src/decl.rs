@@ -1,0 +1,311 @@
+//! What a manifest says, as serde reads it: objects, extensions, hooks, timers, routes.
+//!
+//! Only shapes are checked here. Whether names refer to anything is
+//! [`crate::catalog`]'s business; line numbers and mends are the manifest crate's.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    change::ChangeKind,
+    field::OnDelete,
+    name::{Name, ObjectName, PluginId},
+};
+
+/// What people see, by language code: `{ en = "Contact", ru = "Контакт" }`.
+pub type Label = BTreeMap<String, String>;
+
+/// A whole manifest; the core's own objects are one too.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The plugin's id; prefixes all that it owns.
+    pub id: PluginId,
+    /// Its version.
+    pub version: semver::Version,
+    /// The versions of the plugin contract that it works with; `"0.1"` means `^0.1`.
+    pub api: semver::VersionReq,
+    /// What people see.
+    #[serde(default)]
+    pub label: Label,
+    /// What it is for, in a sentence.
+    #[serde(default)]
+    pub description: Label,
+    /// Plugins that must be there first.
+    #[serde(default)]
+    pub requires: IndexMap<PluginId, semver::VersionReq>,
+    /// What it asks for.
+    #[serde(default)]
+    pub capabilities: Capabilities,
+    /// Settings of the business, by name.
+    #[serde(default)]
+    pub settings: IndexMap<Name, SettingDecl>,
+    /// Objects that it owns, by their name without the plugin's.
+    #[serde(default)]
+    pub object: IndexMap<Name, ObjectDecl>,
+    /// Fields that it adds to others' objects.
+    #[serde(default)]
+    pub extend: IndexMap<ObjectName, ExtendDecl>,
+    /// Code in the write transaction.
+    #[serde(default)]
+    pub hook: Vec<HookDecl>,
+    /// Code told after commit.
+    #[serde(default)]
+    pub event: Vec<EventDecl>,
+    /// Durable wake-ups that follow a record.
+    #[serde(default)]
+    pub timer: Vec<TimerDecl>,
+    /// Named commands.
+    #[serde(default)]
+    pub action: Vec<ActionDecl>,
+    /// HTTP under `/p/{id}`.
+    #[serde(default)]
+    pub route: Vec<RouteDecl>,
+    /// Whether the component handles its own install and upgrade.
+    #[serde(default)]
+    pub lifecycle: bool,
+}
+
+/// What a plugin asks for.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capabilities {
+    /// Object or `plugin.*` → `all`, or a list such as `read,create`.
+    #[serde(default)]
+    pub records: IndexMap<String, String>,
+    /// Objects on which the plugin acts by its own right, whoever calls: for public routes.
+    #[serde(default)]
+    pub own_rights: Vec<String>,
+    /// May send messages to contacts.
+    #[serde(default)]
+    pub messages: bool,
+}
+
+/// A setting of the business.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SettingDecl {
+    /// A field type: `integer`, `text`, `bool`, `duration`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its value until the business sets another.
+    #[serde(default)]
+    pub default: Option<toml::Value>,
+    /// What people see.
+    #[serde(default)]
+    pub label: Label,
+}
+
+/// An object.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectDecl {
+    /// What people see.
+    #[serde(default)]
+    pub label: Label,
+    /// The last part of its URL; the name with an `s` if absent.
+    #[serde(default)]
+    pub plural: Option<Name>,
+    /// The field that names a record to people; `name` or `title` if absent and there is one.
+    #[serde(default)]
+    pub title: Option<Name>,
+    /// Its fields, in order.
+    pub fields: IndexMap<Name, FieldDecl>,
+    /// No two live records overlap.
+    #[serde(default)]
+    pub exclude: Vec<ExcludeDecl>,
+    /// No two records have the same values.
+    #[serde(default)]
+    pub unique: Vec<UniqueDecl>,
+    /// Which values of a choice may follow which.
+    #[serde(default)]
+    pub transitions: IndexMap<Name, Vec<TransitionDecl>>,
+}
+
+/// Fields added to another's object.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtendDecl {
+    /// The added fields, in order.
+    pub fields: IndexMap<Name, FieldDecl>,
+}
+
+/// A field.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldDecl {
+    /// `text`, `long_text`, `integer`, `decimal`, `money`, `bool`, `date`, `datetime`, `duration`,
+    /// `choice`, `phone`, `email`, `url`, `json`, `ref`, `tags`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What people see.
+    #[serde(default)]
+    pub label: Label,
+    /// Must have a value.
+    #[serde(default)]
+    pub required: bool,
+    /// The value of a new record that names none.
+    #[serde(default)]
+    pub default: Option<toml::Value>,
+    /// No two records have the same value.
+    #[serde(default)]
+    pub unique: bool,
+    /// Has an index.
+    #[serde(default)]
+    pub indexed: bool,
+    /// Is found by search.
+    #[serde(default)]
+    pub searchable: bool,
+    /// For `choice`: the codes.
+    #[serde(default)]
+    pub of: Option<Vec<String>>,
+    /// For `ref`: the object.
+    #[serde(default)]
+    pub to: Option<ObjectName>,
+    /// For `ref`: `restrict` (if absent), `clear` or `cascade`.
+    #[serde(default)]
+    pub on_delete: Option<OnDelete>,
+    /// For `decimal`: digits after the point, 0–9; 2 if absent.
+    #[serde(default)]
+    pub scale: Option<u8>,
+}
+
+/// No two records with the same `on`, for which `when` holds, overlap in time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExcludeDecl {
+    /// The field that tells whose time it is: a ref, usually.
+    pub on: Name,
+    /// The fields where the half-open interval starts and ends.
+    pub during: [Name; 2],
+    /// CEL; records for which it is false do not count.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// No two records have the same values in these fields.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UniqueDecl {
+    /// The fields, together.
+    pub fields: Vec<Name>,
+}
+
+/// One permitted step of a choice.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransitionDecl {
+    /// The code before; `*` for any.
+    pub from: String,
+    /// The code after.
+    pub to: String,
+    /// CEL over the record as it will be; `now` is the time.
+    #[serde(default)]
+    pub guard: Option<String>,
+}
+
+/// When a hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before the write: may change or refuse it.
+    #[default]
+    Before,
+    /// After the write, in its transaction.
+    After,
+}
+
+/// What happens to the write when the hook itself fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The write is rolled back.
+    #[default]
+    Reject,
+    /// The write goes on without the hook.
+    Skip,
+}
+
+/// Code in the write transaction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookDecl {
+    /// The object.
+    pub on: ObjectName,
+    /// `create`, `update`, `delete`.
+    pub when: Vec<ChangeKind>,
+    /// Before or after the write.
+    #[serde(default)]
+    pub phase: Phase,
+    /// What becomes of the write when the hook fails.
+    #[serde(default)]
+    pub on_failure: OnFailure,
+}
+
+/// Code told after commit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventDecl {
+    /// The object.
+    pub on: ObjectName,
+    /// `create`, `update`, `delete`.
+    pub when: Vec<ChangeKind>,
+}
+
+/// A durable wake-up that follows a record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimerDecl {
+    /// The object.
+    pub on: ObjectName,
+    /// CEL that gives a datetime; null means no timer.
+    pub at: String,
+    /// CEL; no timer while it is false.
+    #[serde(default, rename = "if")]
+    pub condition: Option<String>,
+    /// What the plugin is told; with the object it names the timer.
+    pub action: Name,
+}
+
+/// A named command.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionDecl {
+    /// Its name.
+    pub id: Name,
+    /// What people see.
+    #[serde(default)]
+    pub label: Label,
+    /// JSON Schema of the input.
+    #[serde(default)]
+    pub input: Option<toml::Value>,
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteAuth {
+    /// Somebody with a token.
+    #[default]
+    User,
+    /// Anybody.
+    Public,
+}
+
+/// HTTP under `/p/{plugin}`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteDecl {
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub method: String,
+    /// `/slots`: literal segments.
+    pub path: String,
+    /// Who may call.
+    #[serde(default)]
+    pub auth: RouteAuth,
+    /// What it does, for the OpenAPI document.
+    #[serde(default)]
+    pub label: Label,
+}

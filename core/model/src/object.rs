@@ -1,0 +1,116 @@
+//! An object, checked and ready for use: its fields and the rules that the engine enforces.
+
+use indexmap::IndexMap;
+
+use crate::{
+    decl::Label,
+    expr::Expression,
+    field::{Field, OnDelete},
+    name::{Name, ObjectName, PluginId},
+};
+
+/// Fields that every record has besides the declared ones.
+pub const SYSTEM_FIELDS: [&str; 4] = ["id", "version", "created_at", "updated_at"];
+
+/// A kind of record.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// `contact`, `booking.appointment`.
+    pub name: ObjectName,
+    /// Who declared it; `core` for the core.
+    pub owner: PluginId,
+    /// What people see.
+    pub label: Label,
+    /// The last part of its URL.
+    pub plural: String,
+    /// The field that names a record to people.
+    pub title: Option<String>,
+    /// Own fields in order, then extensions by `plugin.field`.
+    pub fields: IndexMap<String, Field>,
+    /// No two live records overlap.
+    pub excludes: Vec<Exclude>,
+    /// No two records have the same values; single unique fields are here too.
+    pub uniques: Vec<Unique>,
+    /// Which values of a choice may follow which.
+    pub transitions: Vec<Transitions>,
+    /// Durable wake-ups that follow the record.
+    pub timers: Vec<Timer>,
+    /// Who refers to this object.
+    pub referrers: Vec<Referrer>,
+}
+
+/// No two records with the same `on`, for which `when` holds, overlap in time.
+#[derive(Debug, Clone)]
+pub struct Exclude {
+    /// `booking_appointment_exclude_master`: for messages and constraint names.
+    pub name: String,
+    /// Whose time it is.
+    pub on: String,
+    /// Where the half-open interval starts.
+    pub from: String,
+    /// Where it ends.
+    pub until: String,
+    /// Records for which it is false do not count.
+    pub when: Option<Expression>,
+}
+
+/// No two records have the same values in these fields; records with a null in one do not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unique {
+    /// `contact_unique_phone`: also the index's name.
+    pub name: String,
+    /// The fields, together.
+    pub fields: Vec<String>,
+}
+
+/// Which values of a choice may follow which.
+#[derive(Debug, Clone)]
+pub struct Transitions {
+    /// The choice field.
+    pub field: String,
+    /// The permitted steps.
+    pub steps: Vec<Step>,
+}
+
+/// One permitted step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The code before; none for any.
+    pub from: Option<String>,
+    /// The code after.
+    pub to: String,
+    /// Must hold for the record as it will be.
+    pub guard: Option<Expression>,
+}
+
+/// A durable wake-up that follows the record.
+#[derive(Debug, Clone)]
+pub struct Timer {
+    /// Who is told.
+    pub plugin: PluginId,
+    /// What the plugin is told; with plugin and object it names the timer.
+    pub action: Name,
+    /// Gives the due time; null means none.
+    pub at: Expression,
+    /// No timer while it is false.
+    pub condition: Option<Expression>,
+}
+
+/// A field of another object (or the same) that refers to this one.
+#[derive(Debug, Clone)]
+pub struct Referrer {
+    /// The referring object.
+    pub object: ObjectName,
+    /// Its field.
+    pub field: String,
+    /// What becomes of the referring record.
+    pub on_delete: OnDelete,
+}
+
+impl Object {
+    /// The field of that key.
+    #[must_use]
+    pub fn field(&self, key: &str) -> Option<&Field> {
+        self.fields.get(key)
+    }
+}

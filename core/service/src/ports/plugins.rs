@@ -1,0 +1,487 @@
+//! The Plugins port: calling a plugin's code, and what its code may ask for meanwhile.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pergola_model::{Change, ChangeKind, Fields, Id, Locale, ObjectName, PluginId, Record, Value};
+use std::collections::BTreeMap;
+
+/// Calls plugins' code.
+#[async_trait]
+pub trait Plugins: Send + Sync + 'static {
+    /// Calls one handler once, in a fresh instance. While it runs, what the code asks of the
+    /// host comes to `host`, one request at a time; a request that has begun is always
+    /// finished, even when the guest runs out of time meanwhile.
+    ///
+    /// # Errors
+    /// [`CallError`]; then nothing that the guest answered counts.
+    async fn call(
+        &self,
+        plugin: &PluginId,
+        digest: &str,
+        call: Call,
+        context: &CallContext,
+        host: &mut dyn Host,
+    ) -> Result<Reply, CallError>;
+}
+
+/// What a guest may ask for while it runs. Limits on number and size are kept by the caller of this trait.
+#[async_trait]
+pub trait Host: Send {
+    /// Does what was asked, within the plugin's grants and the actor's rights.
+    async fn ask(&mut self, request: Request) -> Result<Response, Failure>;
+}
+
+/// One call of a handler.
+#[derive(Debug, Clone)]
+pub enum Call {
+    /// Hooks before a write.
+    BeforeWrite(PendingBatch),
+    /// Hooks after a write.
+    AfterWrite(WrittenBatch),
+    /// What happened.
+    Events(Vec<Happened>),
+    /// A timer that fell due.
+    Timer(Due),
+    /// A named command; the input is JSON.
+    Action {
+        /// Its name.
+        id: String,
+        /// JSON.
+        input: String,
+    },
+    /// HTTP.
+    Route(RouteRequest),
+    /// After install or upgrade.
+    Installed {
+        /// The version before, on an upgrade.
+        previous: Option<String>,
+    },
+}
+
+impl Call {
+    /// The handler's name in messages and limits: `before-write`, …
+    #[must_use]
+    pub fn handler(&self) -> &'static str {
+        match self {
+            Self::BeforeWrite(_) => "before-write",
+            Self::AfterWrite(_) => "after-write",
+            Self::Events(_) => "event",
+            Self::Timer(_) => "timer",
+            Self::Action { .. } => "action",
+            Self::Route(_) => "route",
+            Self::Installed { .. } => "lifecycle",
+        }
+    }
+
+    /// Whether it runs inside a write transaction, and so under the tight budget.
+    #[must_use]
+    pub fn is_hook(&self) -> bool {
+        matches!(self, Self::BeforeWrite(_) | Self::AfterWrite(_) | Self::Installed { .. })
+    }
+}
+
+/// Records of one object about to be written.
+#[derive(Debug, Clone)]
+pub struct PendingBatch {
+    /// The object.
+    pub object: ObjectName,
+    /// What is done to them.
+    pub kind: ChangeKind,
+    /// The records.
+    pub rows: Vec<Pending>,
+}
+
+/// One record about to be written.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// Its id.
+    pub id: Id,
+    /// The fields as stored; empty on create.
+    pub before: Fields,
+    /// On create all fields that have a value; on update the changed ones.
+    pub changes: Fields,
+}
+
+/// Records of one object that were written.
+#[derive(Debug, Clone)]
+pub struct WrittenBatch {
+    /// The object.
+    pub object: ObjectName,
+    /// What was done to them.
+    pub kind: ChangeKind,
+    /// The records.
+    pub rows: Vec<Written>,
+}
+
+/// One record that was written.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The fields as they were; empty on create.
+    pub before: Fields,
+    /// The record as it is; as it was, on delete.
+    pub now: Record,
+    /// Keys of the fields whose value changed.
+    pub changed: Vec<String>,
+}
+
+/// One committed change.
+#[derive(Debug, Clone)]
+pub struct Happened {
+    /// Idempotency key.
+    pub key: String,
+    /// The object.
+    pub object: ObjectName,
+    /// What was done.
+    pub kind: ChangeKind,
+    /// To which record.
+    pub record: Id,
+    /// Keys of the fields whose value changed.
+    pub changed: Vec<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A timer that fell due.
+#[derive(Debug, Clone)]
+pub struct Due {
+    /// What the plugin is told.
+    pub action: String,
+    /// Idempotency key.
+    pub key: String,
+    /// When it was due.
+    pub at: Timestamp,
+    /// The object of the record that it follows.
+    pub object: ObjectName,
+    /// The record as it is now.
+    pub target: Record,
+}
+
+/// An HTTP request to a plugin's route.
+#[derive(Debug, Clone)]
+pub struct RouteRequest {
+    /// Upper case.
+    pub method: String,
+    /// The declared path.
+    pub path: String,
+    /// Decoded, in order.
+    pub query: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// A plugin's answer to an HTTP request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteResponse {
+    /// 200–599.
+    pub status: u16,
+    /// The media type.
+    pub content_type: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What a handler answered.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// To [`Call::BeforeWrite`]: none, or one for each row.
+    Verdicts(Vec<Verdict>),
+    /// To the handlers that answer nothing.
+    Done,
+    /// To [`Call::Action`]: JSON.
+    Json(String),
+    /// To [`Call::Route`].
+    Response(RouteResponse),
+}
+
+/// What a plugin says to one row.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// Fields to set besides.
+    pub changes: Fields,
+    /// Refuses the row, and with it the unit of work.
+    pub refusal: Option<Failure>,
+}
+
+/// Why something was refused or could not be done, in the words of the plugin contract.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// Stable, for programs.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// The field that it concerns.
+    pub field: Option<String>,
+    /// JSON object with more for programs.
+    pub detail: Option<serde_json::Value>,
+}
+
+impl Failure {
+    /// A failure without field and detail.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), field: None, detail: None }
+    }
+}
+
+/// What a guest asks of the host. Log lines, time, new ids and settings do not come here:
+/// the runtime answers them from the [`CallContext`].
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// One record.
+    Get {
+        /// Its object's name.
+        object: String,
+        /// Its id.
+        id: Id,
+    },
+    /// One page of records.
+    Query(GuestQuery),
+    /// Changes, all or nothing.
+    Apply(Vec<Change>),
+    /// A message to a contact.
+    QueueMessage(OutgoingMessage),
+    /// Cancel this plugin's messages about a record.
+    CancelMessages {
+        /// Its object's name.
+        object: String,
+        /// Its id.
+        id: Id,
+    },
+}
+
+/// A guest's query, not yet checked.
+#[derive(Debug, Clone)]
+pub struct GuestQuery {
+    /// The object's name.
+    pub object: String,
+    /// CEL; empty takes all.
+    pub filter: String,
+    /// Values of `p0`, `p1`, ….
+    pub parameters: Vec<Value>,
+    /// `-created_at,name`
+    pub sort: String,
+    /// The wanted fields; empty takes all.
+    pub fields: Vec<String>,
+    /// 1–1000; 0 takes 200.
+    pub limit: u32,
+    /// The cursor of the page before.
+    pub after: Option<String>,
+}
+
+/// A message to a contact.
+#[derive(Debug, Clone)]
+pub struct OutgoingMessage {
+    /// To whom.
+    pub contact: Id,
+    /// `email`, `sms`, or empty.
+    pub channel: String,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub body: String,
+    /// Names the message for good, within the plugin.
+    pub key: String,
+    /// Object's name and record that it is about.
+    pub about: Option<(String, Id)>,
+}
+
+/// What the host answers.
+#[derive(Debug, Clone)]
+pub enum Response {
+    /// To [`Request::Get`].
+    Record(Option<(ObjectName, Record)>),
+    /// To [`Request::Query`]: the columns in the order of the answer, the records, the cursor.
+    Page {
+        /// The columns' keys.
+        columns: Vec<String>,
+        /// The rows.
+        records: Vec<Record>,
+        /// Where the next page starts.
+        next: Option<String>,
+    },
+    /// To [`Request::Apply`]: one for each change.
+    Records(Vec<(ObjectName, Record)>),
+    /// To [`Request::QueueMessage`].
+    Id(Id),
+    /// To [`Request::CancelMessages`].
+    Count(u32),
+}
+
+/// What a call carries besides its arguments.
+#[derive(Debug, Clone)]
+pub struct CallContext {
+    /// The time of the request, the same throughout.
+    pub now: Timestamp,
+    /// The workspace's zone, and how phones are written there.
+    pub locale: Arc<Locale>,
+    /// The plugin's settings.
+    pub settings: Arc<BTreeMap<String, Value>>,
+    /// What the root request may still use; nested calls share it.
+    pub budget: Arc<Budget>,
+    /// How deep this call is nested: 0 for the first.
+    pub depth: u32,
+}
+
+/// How much a request may use. Numbers are in docs/limits.md.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Computing time of guests.
+    pub cpu: Duration,
+    /// Time on the clock.
+    pub wall: Duration,
+    /// Host calls.
+    pub host_calls: i64,
+    /// Rows read or written by guests.
+    pub rows: i64,
+    /// Log lines.
+    pub log_lines: i64,
+    /// Nested calls.
+    pub depth: u32,
+    /// Memory of one guest, in bytes.
+    pub memory_bytes: usize,
+}
+
+impl Limits {
+    /// Inside a write transaction.
+    #[must_use]
+    pub fn hook() -> Self {
+        Self {
+            cpu: Duration::from_millis(50),
+            wall: Duration::from_secs(2),
+            host_calls: 100,
+            rows: 10_000,
+            log_lines: 64,
+            depth: 16,
+            memory_bytes: 64 << 20,
+        }
+    }
+
+    /// Inside a write transaction of many rows, an import's for instance: a little more for each row.
+    #[must_use]
+    pub fn batch(rows: usize) -> Self {
+        let base = Self::hook();
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        Self {
+            cpu: base.cpu + Duration::from_millis(1) * rows,
+            wall: base.wall + Duration::from_millis(10) * rows,
+            host_calls: base.host_calls + 4 * i64::from(rows),
+            rows: base.rows + 10 * i64::from(rows),
+            ..base
+        }
+    }
+
+    /// After commit: events, timers, actions, routes.
+    #[must_use]
+    pub fn background() -> Self {
+        Self { cpu: Duration::from_secs(5), wall: Duration::from_secs(30), host_calls: 1_000, ..Self::hook() }
+    }
+}
+
+/// What the root request may still use.
+#[derive(Debug)]
+pub struct Budget {
+    /// Where it began.
+    pub limits: Limits,
+    deadline: OnceLock<Instant>,
+    cpu_us: AtomicI64,
+    host_calls: AtomicI64,
+    rows: AtomicI64,
+    log_lines: AtomicI64,
+}
+
+impl Budget {
+    /// A full budget.
+    #[must_use]
+    pub fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            cpu_us: AtomicI64::new(i64::try_from(limits.cpu.as_micros()).unwrap_or(i64::MAX)),
+            host_calls: AtomicI64::new(limits.host_calls),
+            rows: AtomicI64::new(limits.rows),
+            log_lines: AtomicI64::new(limits.log_lines),
+            deadline: OnceLock::new(),
+            limits,
+        })
+    }
+
+    /// When the time on the clock is over, for this call and all nested in it: it runs from the
+    /// first call on, for which `now` is the present instant.
+    #[must_use]
+    pub fn deadline(&self, now: Instant) -> Instant {
+        *self.deadline.get_or_init(|| now.checked_add(self.limits.wall).unwrap_or(now))
+    }
+
+    /// Takes computing time; false when that is used up.
+    pub fn take_cpu(&self, time: Duration) -> bool {
+        take(&self.cpu_us, i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    /// Takes one host call; false when they are used up.
+    pub fn take_host_call(&self) -> bool {
+        take(&self.host_calls, 1)
+    }
+
+    /// Takes rows; false when they are used up.
+    pub fn take_rows(&self, rows: usize) -> bool {
+        take(&self.rows, i64::try_from(rows).unwrap_or(i64::MAX))
+    }
+
+    /// Takes one log line; false when they are used up.
+    pub fn take_log_line(&self) -> bool {
+        take(&self.log_lines, 1)
+    }
+}
+
+fn take(counter: &AtomicI64, amount: i64) -> bool {
+    counter.fetch_sub(amount, Ordering::Relaxed) >= amount
+}
+
+/// Why a call of a plugin gave no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// The plugin said no.
+    #[error("plugin {plugin} refused: {failure}")]
+    Refused {
+        /// Which plugin.
+        plugin: PluginId,
+        /// What it said.
+        failure: Failure,
+    },
+    /// A limit was reached.
+    #[error("plugin {plugin} used more than its {limit} of {figure} in {handler}")]
+    Limit {
+        /// Which plugin.
+        plugin: PluginId,
+        /// In which handler.
+        handler: &'static str,
+        /// `computing time`, `time`, `memory`, `host calls`, `rows`, `depth`, `stack`, `answer size`, `transfer size`.
+        limit: &'static str,
+        /// How much was allowed: `50 ms`.
+        figure: String,
+    },
+    /// The code trapped or answered nonsense.
+    #[error("plugin {plugin} failed in {handler}: {cause}")]
+    Trap {
+        /// Which plugin.
+        plugin: PluginId,
+        /// In which handler.
+        handler: &'static str,
+        /// In a line: `unreachable`, `answered 2 verdicts to 3 rows`.
+        cause: String,
+    },
+    /// The host has too much to do, or the plugin is not loaded.
+    #[error("plugin {plugin} cannot be called: {cause}")]
+    Unavailable {
+        /// Which plugin.
+        plugin: PluginId,
+        /// In a line.
+        cause: String,
+    },
+}

@@ -1,0 +1,326 @@
+//! The Store port: records and the system's own rows, in one transaction.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pergola_model::{
+    Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Role,
+    name::Name,
+    object::Exclude,
+};
+
+/// What the store could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A unique rule was broken; nothing of the statement was written.
+    #[error("the values are taken already ({constraint})")]
+    Taken {
+        /// Name of the [`pergola_model::object::Unique`].
+        constraint: String,
+    },
+    /// A reference leads nowhere, or the record is referred to.
+    #[error("a reference leads to no record, or the record is still referred to")]
+    Reference,
+    /// The record is not at the version that the writer saw, or is gone.
+    #[error("the record was changed by somebody else")]
+    Stale,
+    /// The disk or the quota is full. Reads go on.
+    #[error("the disk is full")]
+    Full,
+    /// The queue of writers is full, or a lock was not to be had in time: try again.
+    #[error("too many writes at once")]
+    Busy,
+    /// The stored schema cannot become the declared one by additive steps.
+    #[error("{0}")]
+    Schema(String),
+    /// The database failed otherwise.
+    #[error("the database failed")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Where a workspace's data are.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// A consistent view for reading. Does not wait for writers.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when no connection is free in time.
+    async fn read(&self) -> Result<Box<dyn Reader>, StoreError>;
+
+    /// The turn to write. Dropped without [`Transaction::commit`], nothing was written.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when the queue is full or the turn does not come in time.
+    async fn write(&self) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// The steps that make the stored tables fit the catalog; empty when they fit. Never drops data.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] when a column has another type than declared.
+    async fn plan(&self, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError>;
+}
+
+/// One step of a schema change, for showing and for [`Transaction::apply_schema`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaStep {
+    /// For people: `add column salon.preferred_master to contact`.
+    pub summary: String,
+    /// For the database that planned it.
+    pub sql: String,
+}
+
+/// Reads records and the system's rows.
+#[async_trait]
+pub trait Reader: Send {
+    /// The record, or none.
+    async fn find(&mut self, object: &Object, id: Id) -> Result<Option<Record>, StoreError>;
+
+    /// The records that exist among these ids (at most 1,000), in no particular order.
+    async fn find_many(&mut self, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError>;
+
+    /// One page. The store reads one row more than the limit to know whether there is a next page.
+    async fn list(&mut self, catalog: &Catalog, query: &Query) -> Result<Page, StoreError>;
+
+    /// How many records match; limit and cursor do not count.
+    async fn count(&mut self, catalog: &Catalog, query: &Query) -> Result<u64, StoreError>;
+
+    /// All plugins of the workspace.
+    async fn list_plugins(&mut self) -> Result<Vec<StoredPlugin>, StoreError>;
+
+    /// The workspace's own setting, as JSON: `locale`, …
+    async fn find_setting(&mut self, key: &str) -> Result<Option<serde_json::Value>, StoreError>;
+
+    /// Timers due at or before `now` and not waiting for a retry, earliest first.
+    async fn list_due_timers(&mut self, now: Timestamp, limit: u32) -> Result<Vec<StoredTimer>, StoreError>;
+
+    /// When the next timer falls due or is to be retried.
+    async fn next_timer(&mut self) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Events after the plugin's place in the outbox, in order of commit.
+    async fn list_events(&mut self, plugin: &PluginId, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The plugin's place in the outbox; a new one for a plugin that has none.
+    async fn subscription(&mut self, plugin: &PluginId) -> Result<SubscriptionState, StoreError>;
+
+    /// The answer that was given under this idempotency key.
+    async fn find_answer(&mut self, key: &str) -> Result<Option<StoredAnswer>, StoreError>;
+
+    /// Who has the token with this SHA-256.
+    async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError>;
+
+    /// The user with this e-mail address.
+    async fn find_user(&mut self, email: &str) -> Result<Option<StoredUser>, StoreError>;
+}
+
+/// Writes records and the system's rows, all or nothing.
+#[async_trait]
+pub trait Transaction: Reader {
+    /// New records of one object.
+    async fn insert(&mut self, object: &Object, records: &[Record]) -> Result<(), StoreError>;
+
+    /// Writes the `changed` fields of `record`, and its `version` and `updated_at`, if the stored version is `version - 1`.
+    async fn update(&mut self, object: &Object, record: &Record, changed: &[String]) -> Result<(), StoreError>;
+
+    /// Ends a record that is at `version`.
+    async fn delete(&mut self, object: &Object, id: Id, version: i64) -> Result<(), StoreError>;
+
+    /// Another record that overlaps this one under the rule (whose `when` the caller has checked for this one).
+    async fn find_overlap(
+        &mut self,
+        catalog: &Catalog,
+        object: &Object,
+        rule: &Exclude,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Option<Id>, StoreError>;
+
+    /// A place to go back to; places nest.
+    async fn savepoint(&mut self) -> Result<(), StoreError>;
+
+    /// Keeps what was written since the last savepoint.
+    async fn release_savepoint(&mut self) -> Result<(), StoreError>;
+
+    /// Undoes what was written since the last savepoint, and forgets that.
+    async fn rollback_savepoint(&mut self) -> Result<(), StoreError>;
+
+    /// Adds to the audit.
+    async fn append_audit(&mut self, entries: &[AuditEntry]) -> Result<(), StoreError>;
+
+    /// Adds to the outbox.
+    async fn append_events(&mut self, events: &[NewEvent]) -> Result<(), StoreError>;
+
+    /// Sets timers, each replacing the one of the same key; a changed due time resets its attempts.
+    async fn set_timers(&mut self, timers: &[TimerKey], due_at: &[Timestamp]) -> Result<(), StoreError>;
+
+    /// Removes timers that exist among these.
+    async fn clear_timers(&mut self, timers: &[TimerKey]) -> Result<(), StoreError>;
+
+    /// Removes a timer that was fired, unless it was set to another time meanwhile.
+    async fn finish_timer(&mut self, timer: &StoredTimer) -> Result<(), StoreError>;
+
+    /// Notes a failed attempt, unless the timer was set anew meanwhile.
+    async fn delay_timer(&mut self, timer: &StoredTimer, retry_at: Timestamp, error: &str) -> Result<(), StoreError>;
+
+    /// Sets the plugin's place in the outbox and its attempts.
+    async fn set_subscription(&mut self, plugin: &PluginId, state: &SubscriptionState) -> Result<(), StoreError>;
+
+    /// Drops outbox rows that all these plugins have been told.
+    async fn trim_events(&mut self, plugins: &[PluginId]) -> Result<(), StoreError>;
+
+    /// Keeps an answer under its idempotency key, until `expires_at`; drops those that have expired by `now`.
+    async fn insert_answer(&mut self, answer: &StoredAnswer, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Installs or replaces a plugin.
+    async fn put_plugin(&mut self, plugin: &StoredPlugin) -> Result<(), StoreError>;
+
+    /// Sets one of the workspace's own settings.
+    async fn put_setting(&mut self, key: &str, value: &serde_json::Value) -> Result<(), StoreError>;
+
+    /// Adds a token.
+    async fn insert_token(&mut self, token: &StoredToken) -> Result<(), StoreError>;
+
+    /// Adds or replaces a user, by e-mail address.
+    async fn put_user(&mut self, user: &StoredUser) -> Result<(), StoreError>;
+
+    /// Applies planned steps.
+    async fn apply_schema(&mut self, steps: &[SchemaStep]) -> Result<(), StoreError>;
+
+    /// Returns when everything is durable.
+    ///
+    /// # Errors
+    /// Then nothing of this transaction was written.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// One line of the audit.
+#[derive(Debug, Clone)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a user's name, `system`, `public`.
+    pub actor: String,
+    /// The plugin through which they acted.
+    pub plugin: Option<PluginId>,
+    /// What was done.
+    pub kind: ChangeKind,
+    /// To a record of which object.
+    pub object: ObjectName,
+    /// To which record.
+    pub record: Id,
+    /// `{field: [before, after]}`; on create `{field: value}`.
+    pub changes: serde_json::Value,
+}
+
+/// An event on its way to the outbox.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// When.
+    pub at: Timestamp,
+    /// A record of which object.
+    pub object: ObjectName,
+    /// What was done.
+    pub kind: ChangeKind,
+    /// To which record.
+    pub record: Id,
+    /// Keys of the fields whose value changed.
+    pub changed: Vec<String>,
+}
+
+/// An event in the outbox.
+#[derive(Debug, Clone)]
+pub struct StoredEvent {
+    /// Its place: grows in order of commit.
+    pub sequence: i64,
+    /// The event.
+    pub event: NewEvent,
+}
+
+/// What a timer is known by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TimerKey {
+    /// Who is told.
+    pub plugin: PluginId,
+    /// The object of the record that it follows.
+    pub object: ObjectName,
+    /// What the plugin is told.
+    pub action: Name,
+    /// The record that it follows.
+    pub record: Id,
+}
+
+/// A timer that is set.
+#[derive(Debug, Clone)]
+pub struct StoredTimer {
+    /// What it is known by.
+    pub key: TimerKey,
+    /// When it is due.
+    pub due_at: Timestamp,
+    /// Failed attempts so far.
+    pub attempts: i64,
+}
+
+/// A plugin's place in the outbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SubscriptionState {
+    /// The last event that it was told.
+    pub sequence: i64,
+    /// Failed attempts on the next one.
+    pub attempts: i64,
+    /// Not to be told before.
+    pub retry_at: Option<Timestamp>,
+}
+
+/// An answer kept under its idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAnswer {
+    /// Caller and key.
+    pub key: String,
+    /// SHA-256 of the request, so that a key is not used for another one.
+    pub request_sha256: Vec<u8>,
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: Vec<u8>,
+    /// When it may be forgotten.
+    pub expires_at: Timestamp,
+}
+
+/// An installed plugin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredPlugin {
+    /// Its id.
+    pub id: PluginId,
+    /// Its manifest, as it was written.
+    pub manifest: String,
+    /// SHA-256 of its component in hex; empty without code.
+    pub digest: String,
+    /// The business's settings.
+    pub settings: BTreeMap<String, serde_json::Value>,
+    /// When it was installed or last upgraded.
+    pub installed_at: Timestamp,
+}
+
+/// A token, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredToken {
+    /// SHA-256 of the secret.
+    pub sha256: Vec<u8>,
+    /// The name in the audit.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it ends; never, if absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredUser {
+    /// Lower case.
+    pub email: String,
+    /// Argon2id, in PHC form.
+    pub password_hash: String,
+    /// What they may do.
+    pub role: Role,
+}

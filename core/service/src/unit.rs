@@ -1,0 +1,190 @@
+//! The unit of work: the one way in which records change.
+//!
+//! Permission → defaults and normalising → before-hooks → validation → write → constraints →
+//! timers → after-hooks (which may write more) → audit, events and timers in bulk → one commit.
+//! Nothing here commits half of anything: an error leaves the caller to drop the unit, and with it all writes.
+
+mod delete;
+mod hooks;
+mod host;
+mod pending;
+mod prepare;
+mod rules;
+mod timers;
+mod upsert;
+
+use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use pergola_model::{Catalog, Change, ChangeKind, Id, Locale, Object, ObjectName, Record};
+
+use crate::{
+    error::Error,
+    ports::{
+        plugins::Budget,
+        store::{StoredAnswer, Transaction},
+    },
+    rights::Rights,
+    unit::pending::Pending,
+    workspace::{Keyed, KeyedAnswer, RecordOf, Workspace},
+};
+
+/// A boxed future: the unit of work calls hooks, and hooks call the unit of work.
+pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// Changes under way in one transaction.
+pub(crate) struct Unit {
+    pub(crate) workspace: Workspace,
+    pub(crate) tx: Box<dyn Transaction>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) locale: Arc<Locale>,
+    pub(crate) now: Timestamp,
+    budget: Arc<Budget>,
+    pending: Pending,
+}
+
+/// Records of one object with one kind of change, to be written together.
+struct Batch {
+    object: Arc<Object>,
+    kind: ChangeKind,
+    changes: Vec<Change>,
+}
+
+impl Unit {
+    /// Takes the turn to write.
+    pub(crate) async fn begin(workspace: &Workspace, budget: Arc<Budget>) -> Result<Self, Error> {
+        let tx = workspace.0.store.write().await?;
+        Ok(Self {
+            tx,
+            catalog: workspace.catalog(),
+            locale: workspace.locale(),
+            now: workspace.0.clock.now(),
+            workspace: workspace.clone(),
+            budget,
+            pending: Pending::default(),
+        })
+    }
+
+    /// The same, under a catalog that is about to be installed.
+    pub(crate) fn under(mut self, catalog: Arc<Catalog>) -> Self {
+        self.catalog = catalog;
+        self
+    }
+
+    /// Applies the changes in order; answers one record for each.
+    pub(crate) fn apply<'a>(&'a mut self, rights: &'a Rights, changes: Vec<Change>, depth: u32) -> Boxed<'a, Vec<RecordOf>> {
+        Box::pin(async move {
+            let mut records = Vec::with_capacity(changes.len());
+            for batch in self.batches(changes)? {
+                let name = batch.object.name.clone();
+                let written = self.run(rights, batch, depth).await?;
+                records.extend(written.into_iter().map(|record| (name.clone(), record)));
+            }
+            Ok(records)
+        })
+    }
+
+    /// Applies the changes all or nothing within the unit: after an error the unit is as before.
+    pub(crate) async fn apply_nested(
+        &mut self,
+        rights: &Rights,
+        changes: Vec<Change>,
+        depth: u32,
+    ) -> Result<Vec<RecordOf>, Error> {
+        let mark = self.pending.mark();
+        self.tx.savepoint().await?;
+        match self.apply(rights, changes, depth).await {
+            Ok(records) => {
+                self.tx.release_savepoint().await?;
+                Ok(records)
+            }
+            Err(error) => {
+                self.tx.rollback_savepoint().await?;
+                self.pending.go_back_to(&mark);
+                Err(error)
+            }
+        }
+    }
+
+    async fn run(&mut self, rights: &Rights, batch: Batch, depth: u32) -> Result<Vec<Record>, Error> {
+        match batch.kind {
+            ChangeKind::Create => self.create(rights, batch, depth).await,
+            ChangeKind::Update => self.update(rights, batch, depth).await,
+            ChangeKind::Delete => self.delete(rights, batch, depth).await,
+        }
+    }
+
+    /// Consecutive changes of one kind to different records of one object go together.
+    fn batches(&self, changes: Vec<Change>) -> Result<Vec<Batch>, Error> {
+        let mut batches: Vec<Batch> = Vec::new();
+        for change in changes {
+            let fits = batches.last().is_some_and(|last| {
+                last.kind == change.kind
+                    && last.object.name == change.object
+                    && (change.id.is_none() || last.changes.iter().rev().take(1_000).all(|other| other.id != change.id))
+            });
+            if !fits {
+                let object = self
+                    .catalog
+                    .object(&change.object)
+                    .cloned()
+                    .ok_or_else(|| crate::workspace::no_object(change.object.as_str()))?;
+                batches.push(Batch { object, kind: change.kind, changes: Vec::new() });
+            }
+            if let Some(batch) = batches.last_mut() {
+                batch.changes.push(change);
+            }
+        }
+        Ok(batches)
+    }
+
+    /// The stored records of these changes, in their order, at the versions that the callers saw.
+    async fn load(&mut self, object: &Object, changes: &[Change]) -> Result<Vec<Record>, Error> {
+        let ids: Vec<Id> = changes.iter().filter_map(|change| change.id).collect();
+        let found = self.tx.find_many(object, &ids).await?;
+        let mut by_id: BTreeMap<Id, Record> = found.into_iter().map(|record| (record.id, record)).collect();
+        changes
+            .iter()
+            .map(|change| {
+                let id = change.id.ok_or_else(|| missing_id(&object.name))?;
+                let record = by_id.remove(&id).ok_or_else(|| no_record(&object.name, id))?;
+                match change.if_version {
+                    Some(version) if version != record.version => Err(Error::stale()),
+                    _ => Ok(record),
+                }
+            })
+            .collect()
+    }
+
+    /// Keeps an answer under its idempotency key, in this transaction.
+    pub(crate) async fn keep_answer(&mut self, keyed: &Keyed, answer: &KeyedAnswer, kept: Duration) -> Result<(), Error> {
+        let expires_at = self.now.checked_add(kept).unwrap_or(Timestamp::MAX);
+        let stored = StoredAnswer {
+            key: keyed.key.clone(),
+            request_sha256: keyed.request_sha256.clone(),
+            status: answer.status,
+            body: answer.body.clone(),
+            expires_at,
+        };
+        Ok(self.tx.insert_answer(&stored, self.now).await?)
+    }
+
+    /// Writes audit, events and timers, and commits.
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        let wakes = self.pending.has_wake();
+        self.pending.flush(self.tx.as_mut()).await?;
+        self.tx.commit().await?;
+        if wakes {
+            self.workspace.0.wake.notify_one();
+        }
+        Ok(())
+    }
+}
+
+fn missing_id(object: &ObjectName) -> Error {
+    Error::BadRequest { code: "missing_id", message: format!("say which {object} by its id") }
+}
+
+pub(crate) fn no_record(object: &ObjectName, id: Id) -> Error {
+    Error::NotFound(format!("there is no {object} {id}; it may have been deleted"))
+}

@@ -1,0 +1,59 @@
+//! The host of a hook: everything that its code asks for happens inside the hook's own transaction.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pergola_model::{Catalog, Change, Fields, Id, ObjectName, Operation, Page, Query, Record};
+
+use super::Unit;
+use crate::{
+    error::Error,
+    guest::{self, Access},
+    ports::plugins::{Failure, Host, Request, Response},
+    rights::Rights,
+    workspace::{RecordOf, no_object},
+};
+
+/// Answers a hook's requests from its unit of work.
+pub(super) struct TransactionHost<'a> {
+    pub(super) unit: &'a mut Unit,
+    pub(super) rights: Rights,
+    /// How deep the writes that the hook asks for are nested.
+    pub(super) depth: u32,
+}
+
+#[async_trait]
+impl Host for TransactionHost<'_> {
+    async fn ask(&mut self, request: Request) -> Result<Response, Failure> {
+        let rights = self.rights.clone();
+        guest::answer(self, &rights, request).await
+    }
+}
+
+#[async_trait]
+impl Access for TransactionHost<'_> {
+    fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.unit.catalog)
+    }
+
+    fn now(&self) -> Timestamp {
+        self.unit.now
+    }
+
+    async fn find(&mut self, rights: &Rights, object: &ObjectName, id: Id) -> Result<Option<Record>, Error> {
+        rights.check(Operation::Read, object, &Fields::new())?;
+        let object = self.unit.catalog.object(object).cloned().ok_or_else(|| no_object(object.as_str()))?;
+        Ok(self.unit.tx.find(&object, id).await?)
+    }
+
+    async fn list(&mut self, rights: &Rights, query: &Query) -> Result<Page, Error> {
+        rights.check(Operation::Read, &query.object, &Fields::new())?;
+        let catalog = Arc::clone(&self.unit.catalog);
+        Ok(self.unit.tx.list(&catalog, query).await?)
+    }
+
+    async fn apply(&mut self, rights: &Rights, changes: Vec<Change>) -> Result<Vec<RecordOf>, Error> {
+        self.unit.apply_nested(rights, changes, self.depth).await
+    }
+}

@@ -1,0 +1,88 @@
+//! What a unit of work writes besides records, kept back to be written in bulk before the commit.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::{
+    error::Error,
+    ports::store::{AuditEntry, NewEvent, TimerKey, Transaction},
+};
+
+/// Audit entries, events and timers to be written.
+#[derive(Default)]
+pub(super) struct Pending {
+    audit: Vec<AuditEntry>,
+    events: Vec<NewEvent>,
+    timers: Vec<(TimerKey, Option<Timestamp>)>,
+    messages: usize,
+}
+
+/// A place in the pending writes to go back to.
+pub(super) struct Mark {
+    audit: usize,
+    events: usize,
+    timers: usize,
+    messages: usize,
+}
+
+impl Pending {
+    pub(super) fn audit(&mut self, entry: AuditEntry) {
+        // A new message wakes its sender after the commit.
+        if entry.object.as_str() == "message" {
+            self.messages += 1;
+        }
+        self.audit.push(entry);
+    }
+
+    pub(super) fn event(&mut self, event: NewEvent) {
+        self.events.push(event);
+    }
+
+    /// Sets a timer, or clears it by no time.
+    pub(super) fn timer(&mut self, key: TimerKey, due_at: Option<Timestamp>) {
+        self.timers.push((key, due_at));
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        Mark {
+            audit: self.audit.len(),
+            events: self.events.len(),
+            timers: self.timers.len(),
+            messages: self.messages,
+        }
+    }
+
+    pub(super) fn go_back_to(&mut self, mark: &Mark) {
+        self.audit.truncate(mark.audit);
+        self.events.truncate(mark.events);
+        self.timers.truncate(mark.timers);
+        self.messages = mark.messages;
+    }
+
+    /// Whether a worker has something to look at after the commit.
+    pub(super) fn has_wake(&self) -> bool {
+        !self.events.is_empty() || !self.timers.is_empty() || self.messages > 0
+    }
+
+    pub(super) async fn flush(&mut self, tx: &mut dyn Transaction) -> Result<(), Error> {
+        if !self.audit.is_empty() {
+            tx.append_audit(&self.audit).await?;
+        }
+        if !self.events.is_empty() {
+            tx.append_events(&self.events).await?;
+        }
+        // The last word about a timer counts.
+        let last: BTreeMap<TimerKey, Option<Timestamp>> = std::mem::take(&mut self.timers).into_iter().collect();
+        let (set, cleared): (Vec<_>, Vec<_>) = last.into_iter().partition(|(_, due_at)| due_at.is_some());
+        if !set.is_empty() {
+            let (keys, due_at): (Vec<_>, Vec<_>) = set.into_iter().filter_map(|(key, at)| Some((key, at?))).unzip();
+            tx.set_timers(&keys, &due_at).await?;
+        }
+        if !cleared.is_empty() {
+            let keys: Vec<_> = cleared.into_iter().map(|(key, _)| key).collect();
+            tx.clear_timers(&keys).await?;
+        }
+        Ok(())
+    }
+}

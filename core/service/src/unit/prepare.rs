@@ -1,0 +1,61 @@
+//! Before a write: defaults, normalising, and what every record must have.
+
+use pergola_model::{FieldIssue, Fields, Locale, Object, normal, object::SYSTEM_FIELDS};
+
+use crate::error::Error;
+
+/// The fields as they will be stored; issues with all of them at once.
+pub(super) fn normalise(object: &Object, fields: Fields, locale: &Locale) -> Result<Fields, Error> {
+    let mut issues = Vec::new();
+    let mut normal = Fields::new();
+    for (key, value) in fields {
+        match object.field(&key) {
+            None => issues.push(unknown(object, &key)),
+            Some(field) => match normal::normalise(field, value, locale) {
+                Ok(value) => {
+                    normal.set(key, value);
+                }
+                Err(issue) => issues.push(issue),
+            },
+        }
+    }
+    if issues.is_empty() { Ok(normal) } else { Err(Error::Invalid(issues)) }
+}
+
+fn unknown(object: &Object, key: &str) -> FieldIssue {
+    if SYSTEM_FIELDS.contains(&key) {
+        return FieldIssue::new(key, "read_only", format!("{key} is set by Pergola; leave it out"));
+    }
+    let known: Vec<&str> = object.fields.keys().map(String::as_str).collect();
+    FieldIssue::new(key, "unknown_field", format!("{} has no field {key}; it has {}", object.name, known.join(", ")))
+}
+
+/// Defaults for the fields that a new record does not name.
+pub(super) fn fill_defaults(object: &Object, fields: &mut Fields) {
+    for (key, field) in &object.fields {
+        if !field.default.is_null() && !fields.names(key) {
+            fields.set(key.clone(), field.default.clone());
+        }
+    }
+}
+
+/// Passes when every required field has a value.
+pub(super) fn check_required(object: &Object, fields: &Fields) -> Result<(), Error> {
+    let issues: Vec<FieldIssue> = object
+        .fields
+        .values()
+        .filter(|field| field.required && fields.get(&field.key).is_null())
+        .map(normal::required)
+        .collect();
+    if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
+}
+
+/// Takes out fields without a value: absent and null are the same in a record.
+pub(super) fn without_nulls(fields: Fields) -> Fields {
+    fields.into_iter().filter(|(_, value)| !value.is_null()).collect()
+}
+
+/// Keys whose value `after` has otherwise than `before`.
+pub(super) fn changed_keys(before: &Fields, changes: &Fields) -> Vec<String> {
+    changes.iter().filter(|(key, value)| before.get(key) != *value).map(|(key, _)| key.to_owned()).collect()
+}

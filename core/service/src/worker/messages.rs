@@ -1,0 +1,118 @@
+//! Messages on their way out: queued → sending → sent, once each.
+//!
+//! `sending` is committed before a message leaves. After a crash the sink is told that such a message
+//! may have left already.
+
+use pergola_model::{Actor, Change, Fields, Query, Record, Value};
+
+use super::{Worker, retry_at};
+use crate::{
+    error::Error,
+    guest::{compile_filter, core_object, parse_sort},
+    ports::sink::{Outgoing, SinkError},
+    workspace::no_object,
+};
+
+/// Messages in one round.
+const ROUND: u32 = 20;
+/// After so many attempts a message has failed for good.
+const ATTEMPTS_MAX: i64 = 12;
+
+impl Worker {
+    /// Sends what was under way when the last process ended.
+    pub(super) async fn recover(&self) -> Result<(), Error> {
+        loop {
+            let left = self.messages("status == 'sending'").await?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            for record in left {
+                self.send(&record, true).await?;
+            }
+        }
+    }
+
+    pub(super) async fn send_messages(&self) -> Result<usize, Error> {
+        let queued = self.messages("status == 'queued' && (retry_at == null || retry_at <= now)").await?;
+        if queued.is_empty() {
+            return Ok(0);
+        }
+        let object = core_object("message")?;
+        let claims = queued
+            .iter()
+            .map(|record| {
+                vec![Change {
+                    if_version: Some(record.version),
+                    ..Change::update(object.clone(), record.id, Fields::new().with("status", "sending"))
+                }]
+            })
+            .collect();
+        let mode = crate::workspace::ApplyMode::Commit;
+        let claimed = self.workspace.apply_each(&Actor::System, claims, mode).await?;
+        let mut sent = 0;
+        // A message that somebody cancelled or claimed meanwhile is not ours to send.
+        for (_, record) in claimed.into_iter().flatten().flatten() {
+            self.send(&record, false).await?;
+            sent += 1;
+        }
+        Ok(sent.max(1))
+    }
+
+    async fn messages(&self, filter: &str) -> Result<Vec<Record>, Error> {
+        let catalog = self.workspace.catalog();
+        let name = core_object("message")?;
+        let object = catalog.object(&name).ok_or_else(|| no_object("message"))?;
+        let query = Query {
+            object: name.clone(),
+            filter: Some(compile_filter(&catalog, object, filter, &[])?),
+            parameters: vec![],
+            now: self.workspace.now(),
+            sort: parse_sort(object, "")?,
+            fields: None,
+            limit: ROUND,
+            after: None,
+        };
+        Ok(self.workspace.list(&Actor::System, &query).await?.records)
+    }
+
+    async fn send(&self, record: &Record, maybe_sent: bool) -> Result<(), Error> {
+        let now = self.workspace.now();
+        let text = |key: &str| record.fields.get(key).as_text().unwrap_or_default().to_owned();
+        let outgoing = Outgoing {
+            id: record.id,
+            channel: text("channel"),
+            address: text("address"),
+            subject: text("subject"),
+            body: text("body"),
+            at: now,
+            maybe_sent: maybe_sent || self.attempts(record) > 0,
+        };
+        let attempts = self.attempts(record) + 1;
+        let fields = Fields::new().with("attempts", attempts);
+        let fields = match self.sink.send(&outgoing).await {
+            Ok(()) => fields.with("status", "sent").with("sent_at", now).with("error", Value::Null),
+            Err(SinkError::Temporary(cause)) if attempts < ATTEMPTS_MAX => {
+                tracing::warn!(message.id = %record.id, attempts, cause, "a message could not leave and is put off");
+                fields.with("status", "queued").with("retry_at", retry_at(now, attempts - 1)).with("error", clipped(&cause))
+            }
+            Err(error) => {
+                tracing::warn!(message.id = %record.id, attempts, %error, "a message could not leave");
+                fields.with("status", "failed").with("error", clipped(&error.to_string()))
+            }
+        };
+        let change = Change::update(core_object("message")?, record.id, fields);
+        self.workspace.apply(&Actor::System, vec![change]).await?;
+        Ok(())
+    }
+
+    fn attempts(&self, record: &Record) -> i64 {
+        match record.fields.get("attempts") {
+            Value::Integer(attempts) => *attempts,
+            _ => 0,
+        }
+    }
+}
+
+fn clipped(cause: &str) -> String {
+    cause.chars().filter(|char| !char.is_control()).take(500).collect()
+}

@@ -1,0 +1,123 @@
+//! One business: its catalog, locale and data, and the front door to everything that is done with them.
+
+mod install;
+mod read;
+mod write;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use pergola_model::{Catalog, Locale, catalog::PluginSource};
+use tokio::sync::{Notify, RwLock as AsyncRwLock};
+
+pub use install::{InstallReport, Package};
+pub(crate) use read::no_object;
+pub use write::{ApplyMode, Keyed, KeyedAnswer, RecordOf};
+
+use crate::{
+    error::Error,
+    ports::{Clock, Ids, plugins::Plugins, store::Store},
+};
+
+/// One business. Cheap to clone; all clones are the same workspace.
+#[derive(Clone)]
+pub struct Workspace(pub(crate) Arc<Inner>);
+
+/// What a workspace is made of.
+pub struct Ports {
+    /// Where its data are.
+    pub store: Arc<dyn Store>,
+    /// Calls its plugins.
+    pub plugins: Arc<dyn Plugins>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes ids.
+    pub ids: Arc<dyn Ids>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) plugins: Arc<dyn Plugins>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    catalog: RwLock<Arc<Catalog>>,
+    locale: RwLock<Arc<Locale>>,
+    /// Held for reading by every unit of work and for writing by an install, so that no unit
+    /// runs with the hooks of before on the tables of after.
+    pub(crate) gate: AsyncRwLock<()>,
+    pub(crate) wake: Arc<Notify>,
+}
+
+impl Workspace {
+    /// Opens the workspace, creating the core's tables where they are missing.
+    ///
+    /// # Errors
+    /// [`Error::Manifest`] when installed plugins do not fit together any more, or the store's.
+    pub async fn open(ports: Ports) -> Result<Self, Error> {
+        let inner = Inner {
+            store: ports.store,
+            plugins: ports.plugins,
+            clock: ports.clock,
+            ids: ports.ids,
+            catalog: RwLock::default(),
+            locale: RwLock::default(),
+            gate: AsyncRwLock::new(()),
+            wake: Arc::new(Notify::new()),
+        };
+        let workspace = Self(Arc::new(inner));
+        workspace.load().await?;
+        Ok(workspace)
+    }
+
+    async fn load(&self) -> Result<(), Error> {
+        let (sources, locale) = {
+            let mut reader = self.0.store.read().await?;
+            let stored = reader.list_plugins().await?;
+            let sources = stored.iter().map(install::source_of).collect::<Result<Vec<PluginSource>, Error>>()?;
+            (sources, reader.find_setting("locale").await?)
+        };
+        let catalog = Catalog::build(&sources).map_err(Error::Manifest)?;
+        let steps = self.0.store.plan(&catalog).await?;
+        if !steps.is_empty() {
+            let mut tx = self.0.store.write().await?;
+            tx.apply_schema(&steps).await?;
+            tx.commit().await?;
+        }
+        self.set_catalog(Arc::new(catalog));
+        if let Some(locale) = locale {
+            self.set_locale(read::locale_from_json(&locale)?);
+        }
+        Ok(())
+    }
+
+    /// Everything that the workspace knows how to hold and do, as of now.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.0.catalog.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How people write phones, dates and money here.
+    #[must_use]
+    pub fn locale(&self) -> Arc<Locale> {
+        Arc::clone(&self.0.locale.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notified when timers, events or messages may be due.
+    #[must_use]
+    pub fn wake(&self) -> Arc<Notify> {
+        Arc::clone(&self.0.wake)
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> jiff::Timestamp {
+        self.0.clock.now()
+    }
+
+    fn set_catalog(&self, catalog: Arc<Catalog>) {
+        *self.0.catalog.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+    }
+
+    fn set_locale(&self, locale: Locale) {
+        *self.0.locale.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(locale);
+    }
+}

@@ -1,0 +1,205 @@
+//! What every workspace has: problems, sessions, plugins, timelines, parameters.
+
+use utoipa::openapi::{
+    Components, Ref, Schema,
+    path::{HttpMethod, Parameter, ParameterIn},
+    schema::{ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, SchemaType, Type},
+    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+};
+
+use super::{
+    BEARER, Draft,
+    parts::{
+        custom, formatted, json_body, json_response, operation, optional, parameter_ref, path_parameter, problem_ref,
+        problems, schema_ref, text, typed,
+    },
+    records::Named,
+};
+
+/// What somebody should know before the first request.
+pub(super) const DESCRIPTION: &str = "Records of all installed objects, actions and routes of plugins.\n\n\
+    Sign in by `POST /api/v1/session`, then send `Authorization: Bearer TOKEN`. Lists come in pages: send `next` as `after`. \
+    Errors are problem documents (RFC 9457) with a stable `code`. A record's `version` is its `ETag`.";
+
+pub(super) fn components() -> Components {
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("pgl_…");
+    let mut components = Components::new();
+    components.schemas.extend(schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema.into())));
+    components.security_schemes.insert(BEARER.to_owned(), SecurityScheme::Http(bearer.build()).into());
+    components.responses.extend(problems().map(|(name, response)| (name, response.into())));
+    components.parameters.extend(parameters().into_iter().map(|(name, parameter)| (name.to_owned(), parameter.into())));
+    components
+}
+
+fn schemas() -> Vec<(&'static str, Schema)> {
+    let issue = required(&[("field", text().into()), ("code", text().into()), ("message", text().into())]);
+    let money = required(&[
+        ("amount_minor", formatted(Type::Integer, KnownFormat::Int64).description(Some("Cents, kopecks")).into()),
+        ("currency", typed(Type::String).pattern(Some("^[A-Z]{3}$")).description(Some("ISO 4217")).into()),
+    ]);
+    let credentials = required(&[
+        ("email", custom(Type::String, "email").into()),
+        ("password", formatted(Type::String, KnownFormat::Password).into()),
+    ]);
+    let session = required(&[
+        ("token", text().into()),
+        ("expires_at", formatted(Type::String, KnownFormat::DateTime).into()),
+        ("role", typed(Type::String).enum_values(Some(["owner", "staff", "viewer"])).into()),
+    ]);
+    vec![
+        ("FieldIssue", issue.build().into()),
+        ("Money", money.build().into()),
+        ("Credentials", credentials.build().into()),
+        ("Session", session.build().into()),
+        ("Problem", problem().build().into()),
+        ("Plugin", plugin().build().into()),
+        ("PluginSettings", free_form("Values by name; null goes back to the default").build().into()),
+        ("PluginPage", page("Plugin").build().into()),
+        ("Health", required(&[("status", typed(Type::String).enum_values(Some(["ok"])).into())]).build().into()),
+    ]
+}
+
+fn required(properties: &[(&str, Schema)]) -> ObjectBuilder {
+    properties
+        .iter()
+        .fold(ObjectBuilder::new(), |schema, (name, property)| schema.property(*name, property.clone()).required(*name))
+}
+
+fn problem() -> ObjectBuilder {
+    let errors =
+        ArrayBuilder::new().items(schema_ref("FieldIssue")).description(Some("What is wrong with which fields"));
+    required(&[
+        ("type", typed(Type::String).description(Some("urn:pergola:problem:{code}")).into()),
+        ("title", text().into()),
+        ("status", typed(Type::Integer).into()),
+        ("detail", typed(Type::String).description(Some("For people: what to do")).into()),
+        ("code", typed(Type::String).description(Some("Stable, for programs")).into()),
+        ("request_id", text().into()),
+    ])
+    .property("plugin", typed(Type::String).description(Some("The plugin that refused or failed")))
+    .property("errors", errors)
+    .description(Some("RFC 9457. A plugin may add members of its own"))
+}
+
+fn plugin() -> ObjectBuilder {
+    let setting = required(&[
+        ("name", text().into()),
+        ("type", text().into()),
+        ("label", free_form("By language").build().into()),
+    ]);
+    required(&[
+        ("id", text().into()),
+        ("version", text().into()),
+        ("label", free_form("By language").build().into()),
+        ("declared_settings", ArrayBuilder::new().items(setting).into()),
+    ])
+    .property("settings", free_form("Values by name; only for owners"))
+}
+
+fn free_form(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().description(Some(description))
+}
+
+fn page(item: &str) -> ObjectBuilder {
+    required(&[
+        ("items", ArrayBuilder::new().items(schema_ref(item)).into()),
+        ("next", typed(SchemaType::from_iter([Type::String, Type::Null])).into()),
+    ])
+}
+
+fn parameters() -> Vec<(&'static str, Parameter)> {
+    let query = ParameterIn::Query;
+    let limit = |max: f64| typed(Type::Integer).minimum(Some(1.0)).maximum(Some(max)).default(Some(50.into()));
+    vec![
+        ("Id", path_parameter("id", "The record's id")),
+        (
+            "Filter",
+            optional(
+                query.clone(),
+                "filter",
+                "CEL over the record's fields: `name.contains('Ann') && created_at > timestamp('2026-01-01T00:00:00Z')`",
+                typed(Type::String),
+            ),
+        ),
+        (
+            "Sort",
+            optional(
+                query.clone(),
+                "sort",
+                "Fields in order, `-` for largest first: `-created_at,name`",
+                typed(Type::String),
+            ),
+        ),
+        ("Limit", optional(query.clone(), "limit", "Records in a page", limit(500.0))),
+        ("TimelineLimit", optional(query.clone(), "limit", "Entries", limit(100.0))),
+        ("After", optional(query.clone(), "after", "`next` of the page before", typed(Type::String))),
+        ("Count", optional(query, "count", "Whether to count all that match", typed(Type::Boolean))),
+        ("IfMatch", optional(ParameterIn::Header, "If-Match", "Only if the record has this ETag", typed(Type::String))),
+        (
+            "IfNoneMatch",
+            optional(ParameterIn::Header, "If-None-Match", "Only if the record has another ETag", typed(Type::String)),
+        ),
+        (
+            "IdempotencyKey",
+            optional(
+                ParameterIn::Header,
+                "Idempotency-Key",
+                "The same key with the same request gives the same answer for 24 hours",
+                typed(Type::String).max_length(Some(255)),
+            ),
+        ),
+    ]
+}
+
+/// Adds the operations that every workspace has.
+pub(super) fn add(draft: &mut Draft, named: &Named) {
+    draft.tag("session", Some("Signing in".to_owned()));
+    draft.tag("plugins", Some("What is installed".to_owned()));
+    draft.tag("system", None);
+    let sign_in = operation(draft.names.unique("create_session".to_owned()), "session", "Sign in".to_owned())
+        .securities(Some(Vec::<SecurityRequirement>::new()))
+        .request_body(Some(json_body("Credentials")))
+        .response("201", json_response("A token", "Session"));
+    draft.add(HttpMethod::Post, "/api/v1/session", sign_in);
+
+    let list = operation(draft.names.unique("list_plugins".to_owned()), "plugins", "List plugins".to_owned())
+        .response("200", json_response("All plugins", "PluginPage"));
+    draft.add(HttpMethod::Get, "/api/v1/plugins", list);
+
+    let id = draft.names.unique("update_plugin_settings".to_owned());
+    let settings = operation(id, "plugins", "Change a plugin's settings; for owners".to_owned())
+        .parameter(path_parameter("plugin", "The plugin's id"))
+        .request_body(Some(json_body("PluginSettings")))
+        .response("200", json_response("The plugin", "Plugin"))
+        .response("404", problem_ref("404"))
+        .response("422", problem_ref("422"));
+    draft.add(HttpMethod::Patch, "/api/v1/plugins/{plugin}/settings", settings);
+
+    let health =
+        operation(draft.names.unique("get_health".to_owned()), "system", "Whether the store can be read".to_owned())
+            .securities(Some(Vec::<SecurityRequirement>::new()))
+            .response("200", json_response("It can", "Health"));
+    draft.add(HttpMethod::Get, "/healthz", health);
+    add_timeline(draft, named);
+}
+
+fn add_timeline(draft: &mut Draft, named: &Named) {
+    let shown = named.iter().filter(|(object, _)| matches!(object.as_str(), "activity" | "message"));
+    let record = shown.fold(OneOfBuilder::new(), |all, (_, schema)| all.item(Ref::from_schema_name(schema)));
+    let entry = ObjectBuilder::new()
+        .property("object", typed(Type::String).enum_values(Some(["activity", "message"])))
+        .required("object")
+        .property("record", record)
+        .required("record");
+    let name = draft.names.unique("TimelineEntry".to_owned());
+    draft.components.schemas.insert(name.clone(), Schema::Object(entry.build()).into());
+    let timeline = draft.names.unique("Timeline".to_owned());
+    draft.components.schemas.insert(timeline.clone(), Schema::Object(page(&name).build()).into());
+    let id = draft.names.unique("list_contact_timeline".to_owned());
+    let list = operation(id, "contacts", "List a contact's activities and messages, newest first".to_owned())
+        .parameter_ref(parameter_ref("Id"))
+        .parameter_ref(parameter_ref("TimelineLimit"))
+        .response("200", json_response("The newest entries", &timeline))
+        .response("404", problem_ref("404"));
+    draft.add(HttpMethod::Get, "/api/v1/contacts/{id}/timeline", list);
+}

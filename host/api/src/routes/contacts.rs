@@ -1,0 +1,3 @@
+//! What only contacts have.
+
+pub(super) mod timeline;

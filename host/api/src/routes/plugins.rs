@@ -1,0 +1,4 @@
+//! The workspace's plugins.
+
+pub(super) mod list;
+pub(super) mod settings;

@@ -1,0 +1,11 @@
+//! What goes in and out: spreadsheets imported, messages delivered.
+//!
+//! [`import()`] brings a client base from a spreadsheet into a workspace, through the one write path.
+//! [`sink`] takes messages out of it, to a file or by mail.
+//!
+//! Invariants: no sqlx, axum, wasmtime, environment or system clock.
+
+mod import;
+pub mod sink;
+
+pub use import::{Content, ImportError, ImportOptions, ImportSummary, Problem, Progress, Source, import};

@@ -1,0 +1,145 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+/// A CRM core whose industries are sandboxed plugins.
+#[derive(Parser)]
+#[command(
+    version,
+    about,
+    after_help = "Exit codes:\n  0  done\n  1  something failed on this side: a full disk, a taken port; the message says what\n  2  the command line is wrong\n  3  what was given cannot be taken: a manifest, a spreadsheet, a name; the message says where and how to mend it\n\nConfiguration is read from DIR/pergola.toml and from PERGOLA_… variables (PERGOLA_SERVER__LISTEN);\ndocs/configuration.md lists all of it."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Build the packs, fill a demo salon and serve it
+    Demo(DemoArgs),
+    /// Serve a workspace over HTTP
+    Serve(ServeArgs),
+    /// Import a spreadsheet (.xlsx .xls .ods .csv)
+    Import(ImportArgs),
+    /// Write, build, check and install plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+/// Where the data are.
+#[derive(Args, Clone)]
+pub(crate) struct DataArgs {
+    /// Directory of all data; created where it is missing
+    #[arg(long, value_name = "DIR", default_value = "./pergola-data", env = "PERGOLA_DATA")]
+    pub(crate) data: PathBuf,
+    /// The business within it
+    #[arg(long, value_name = "NAME", default_value = "main")]
+    pub(crate) workspace: String,
+}
+
+/// Options of `demo`.
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Address to serve on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Throw away the data directory first
+    #[arg(long)]
+    pub(crate) reset: bool,
+}
+
+/// Options of `serve`.
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Address to serve on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+/// Options of `import`.
+#[derive(Args)]
+#[command(
+    after_help = "Columns are matched to fields by their headings, in English, Russian, Turkish, Finnish, Greek and Bengali;\n--map overrides that: --map 'Client name=name' --map 'Allergies=salon.allergies'.\n\nA row with a known phone or e-mail is merged into the contact that has it. Rows that cannot be taken are\nwritten to the report with their row number and the reason; mend them there and import the report.\n\nExamples:\n  pergola import clients.xlsx --dry-run\n  pergola import clients.csv --region FI --report refused.csv\n\nWorks whether or not a server runs on the same data."
+)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The spreadsheet
+    pub(crate) file: PathBuf,
+    /// What the rows become
+    #[arg(long, default_value = "contact")]
+    pub(crate) object: String,
+    /// Region of phone numbers without a country code, as ISO 3166 (RU, FI, TR); the workspace's if absent
+    #[arg(long, value_name = "CODE")]
+    pub(crate) region: Option<String>,
+    /// A heading and the field that it goes to; may be repeated
+    #[arg(long, value_name = "HEADING=FIELD", value_parser = mapping)]
+    pub(crate) map: Vec<(String, String)>,
+    /// Try everything, change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Where to write the rows that were refused; FILE.refused.csv if absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn mapping(text: &str) -> Result<(String, String), String> {
+    text.rsplit_once('=')
+        .filter(|(heading, field)| !heading.trim().is_empty() && !field.trim().is_empty())
+        .map(|(heading, field)| (heading.trim().to_owned(), field.trim().to_owned()))
+        .ok_or_else(|| format!("{text:?} is not HEADING=FIELD, as in 'Client name=name'"))
+}
+
+/// What to do with plugins.
+#[derive(Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Start a new plugin from the smallest one
+    New {
+        /// Its folder, whose last part is its id
+        dir: PathBuf,
+        /// Its id, if other than the folder's name
+        #[arg(long)]
+        id: Option<String>,
+        /// The SDK's folder (plugin-api/rust of a checkout), if other than this program's own
+        #[arg(long, value_name = "DIR")]
+        sdk: Option<PathBuf>,
+    },
+    /// Build a plugin to a WebAssembly component
+    Build {
+        /// The folder with plugin.toml
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Check a plugin's manifest and, where it is built, its component
+    Check {
+        /// The folder with plugin.toml
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Build a plugin and install it into a workspace
+    Install {
+        #[command(flatten)]
+        data: DataArgs,
+        /// The folder with plugin.toml
+        dir: PathBuf,
+        /// Show what would be done, change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List the plugins of a workspace
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}

@@ -1,0 +1,75 @@
+//! `pergola import`: a spreadsheet becomes records.
+
+use pergola_exchange::{ImportError, ImportOptions, ImportSummary, Source, import};
+use pergola_model::{Actor, ObjectName, Role};
+
+use super::prepare;
+use crate::{
+    cli::ImportArgs,
+    data::DataDir,
+    say::{self, Progress, problem},
+    wire,
+};
+
+pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
+    let object = ObjectName::new(args.object.clone()).map_err(|error| problem(format!("--object: {error}")))?;
+    let source = Source::path(&args.file);
+    let data = DataDir::open(&args.data)?;
+    let config = prepare(&data, true)?;
+    let opened = wire::open(&data, &config).await?;
+    let options = ImportOptions {
+        region: args.region.clone(),
+        map: args.map.clone(),
+        dry_run: args.dry_run,
+        report: Some(args.report.clone().unwrap_or_else(|| args.file.with_extension("refused.csv"))),
+        ..ImportOptions::new(object)
+    };
+    let actor = Actor::User { name: "import".to_owned(), role: Role::Owner };
+    let mut progress = Progress::new(format!("importing {}", args.file.display()), Some(0));
+    let summary = import(&opened.workspace, &actor, source, &options, &mut |at| progress.at(at.done, at.total)).await;
+    progress.done();
+    opened.close().await;
+    let summary = summary.map_err(|error| match error {
+        ImportError::File { .. } | ImportError::Options(_) => problem(error.to_string()),
+        stopped => anyhow::Error::new(stopped),
+    })?;
+    if args.json { tell_json(&summary) } else { tell(&summary, args.dry_run) }
+    Ok(())
+}
+
+fn tell_json(summary: &ImportSummary) {
+    say::line(serde_json::json!({
+        "rows": summary.rows,
+        "created": summary.created,
+        "updated": summary.updated,
+        "merged": summary.merged,
+        "refused": summary.refused,
+        "report": summary.report.as_ref().map(|path| path.display().to_string()),
+        "mapping": summary.mapping.iter().map(|(heading, field)| serde_json::json!({"heading": heading, "field": field})).collect::<Vec<_>>(),
+        "ignored": summary.ignored,
+    }));
+}
+
+fn tell(summary: &ImportSummary, dry_run: bool) {
+    for notice in &summary.notices {
+        say::line(format_args!("  {notice}"));
+    }
+    for (heading, field) in &summary.mapping {
+        say::line(format_args!("  {heading} → {field}"));
+    }
+    for heading in &summary.ignored {
+        say::line(format_args!("  {heading} → not imported; name a field with --map '{heading}=…'"));
+    }
+    let would = if dry_run { "would be " } else { "" };
+    say::line(format_args!(
+        "{} rows: {} {would}created, {} {would}updated, {} {would}merged, {} refused",
+        summary.rows, summary.created, summary.updated, summary.merged, summary.refused
+    ));
+    for problem in &summary.problems {
+        let word = if problem.refused { "refused" } else { "taken in part" };
+        say::line(format_args!("  row {} {word}: {}", problem.row, problem.message));
+    }
+    if let Some(report) = &summary.report {
+        say::line(format_args!("the rows and the reasons are in {}; mend them there and import that file", report.display()));
+    }
+}

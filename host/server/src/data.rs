@@ -1,0 +1,150 @@
+//! The data directory: what is where, and who may use it.
+//!
+//! ```text
+//! pergola-data/
+//!   pergola.toml            configuration, if any
+//!   owner-token             the token that `serve` prints; readable by its owner only
+//!   server.lock             held by the server
+//!   workspaces/main.db      one SQLite file for each workspace
+//!   plugins/DIGEST.wasm     components by SHA-256
+//!   cache/                  compiled components; may be thrown away
+//!   messages/main.jsonl     what the file sink was given
+//! ```
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use pergola_model::Name;
+
+use crate::{cli::DataArgs, say::problem};
+
+/// A data directory and one workspace in it.
+#[derive(Clone)]
+pub(crate) struct DataDir {
+    root: PathBuf,
+    workspace: String,
+}
+
+/// Held while a server runs on the directory.
+pub(crate) struct ServerLock(#[expect(dead_code, reason = "holding it is its use")] File);
+
+impl DataDir {
+    /// Opens the directory, creating it where it is missing.
+    pub(crate) fn open(args: &DataArgs) -> anyhow::Result<Self> {
+        Name::new(args.workspace.clone()).map_err(|error| problem(format!("--workspace: {error}")))?;
+        let dir = Self { root: args.data.clone(), workspace: args.workspace.clone() };
+        for part in ["workspaces", "plugins", "cache", "messages"] {
+            let path = dir.root.join(part);
+            fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        }
+        make_private(&dir.root)?;
+        Ok(dir)
+    }
+
+    /// Throws the directory away, if it is one of ours.
+    pub(crate) fn reset(args: &DataArgs) -> anyhow::Result<()> {
+        if !args.data.exists() {
+            return Ok(());
+        }
+        if !args.data.join("workspaces").is_dir() {
+            return Err(problem(format!(
+                "{} is not a Pergola data directory (it has no workspaces folder); it was not touched",
+                args.data.display()
+            )));
+        }
+        let held = Self { root: args.data.clone(), workspace: args.workspace.clone() }.lock()?;
+        fs::remove_dir_all(&args.data).with_context(|| format!("cannot remove {}", args.data.display()))?;
+        drop(held);
+        Ok(())
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn workspace_name(&self) -> &str {
+        &self.workspace
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.root.join("workspaces").join(format!("{}.db", self.workspace))
+    }
+
+    pub(crate) fn component(&self, digest: &str) -> PathBuf {
+        self.root.join("plugins").join(format!("{digest}.wasm"))
+    }
+
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.root.join("cache")
+    }
+
+    pub(crate) fn messages(&self) -> PathBuf {
+        self.root.join("messages").join(format!("{}.jsonl", self.workspace))
+    }
+
+    /// Keeps a component under its digest.
+    pub(crate) fn keep_component(&self, digest: &str, component: &[u8]) -> anyhow::Result<()> {
+        let path = self.component(digest);
+        if path.exists() {
+            return Ok(());
+        }
+        let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+        write_synced(&temporary, component)?;
+        fs::rename(&temporary, &path).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// One server at a time: two would send every message twice.
+    pub(crate) fn lock(&self) -> anyhow::Result<ServerLock> {
+        let path = self.root.join("server.lock");
+        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(ServerLock(file)),
+            Err(fs::TryLockError::WouldBlock) => Err(problem(format!(
+                "another server runs on {}; stop it first, or give another --data",
+                self.root.display()
+            ))),
+            Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+        }
+    }
+
+    /// The owner's token of this workspace, if one was kept.
+    pub(crate) fn read_owner_token(&self) -> Option<String> {
+        fs::read_to_string(self.token_path()).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// Keeps the owner's token, readable by the owner of the directory only.
+    pub(crate) fn keep_owner_token(&self, token: &str) -> anyhow::Result<()> {
+        write_synced(&self.token_path(), token.as_bytes())
+    }
+
+    fn token_path(&self) -> PathBuf {
+        match self.workspace.as_str() {
+            "main" => self.root.join("owner-token"),
+            other => self.root.join(format!("owner-token-{other}")),
+        }
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(unix)]
+fn make_private(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).with_context(|| format!("cannot protect {}", path.display()))
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> anyhow::Result<()> {
+    Ok(())
+}

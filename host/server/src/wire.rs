@@ -1,0 +1,154 @@
+//! Wiring: a store, a runtime with the installed plugins, and the workspace over both.
+
+use std::{fs, path::Path, sync::Arc};
+
+use anyhow::Context;
+use jiff::tz::TimeZone;
+use pergola_api::new_token;
+use pergola_model::{Locale, PluginId, Role, decl::Manifest};
+use pergola_runtime::{Runtime, RuntimeConfig};
+use pergola_service::{
+    Workspace,
+    ports::{
+        Ids,
+        store::{Store, StoredPlugin, StoredToken},
+    },
+    workspace::{InstallReport, Package, Ports},
+};
+use pergola_store::SqliteStore;
+
+use crate::{
+    config,
+    data::DataDir,
+    say::problem,
+    system::{SystemClock, UuidIds},
+};
+
+/// A workspace, ready for use, and what must be closed after it.
+pub(crate) struct Opened {
+    pub(crate) workspace: Workspace,
+    pub(crate) runtime: Arc<Runtime>,
+    store: Arc<SqliteStore>,
+}
+
+/// Opens a workspace, creating it where it is missing.
+pub(crate) async fn open(data: &DataDir, config: &config::Config) -> anyhow::Result<Opened> {
+    let fresh = !data.database().exists();
+    let ids: Arc<dyn Ids> = Arc::new(UuidIds::default());
+    let store = SqliteStore::open(&data.database(), pergola_store::Options::default())
+        .await
+        .with_context(|| format!("cannot open {}", data.database().display()))?;
+    let runtime = Runtime::new(RuntimeConfig::default(), Arc::clone(&ids)).context("cannot start the plugin runtime")?;
+    let stored = store.read().await?.list_plugins().await?;
+    for plugin in &stored {
+        load_stored(data, &runtime, plugin)?;
+    }
+    let workspace = Workspace::open(Ports {
+        store: Arc::clone(&store) as Arc<dyn Store>,
+        plugins: Arc::clone(&runtime) as Arc<dyn pergola_service::ports::plugins::Plugins>,
+        clock: Arc::new(SystemClock),
+        ids,
+    })
+    .await
+    .with_context(|| format!("cannot open workspace {}", data.workspace_name()))?;
+    if fresh {
+        workspace.put_locale(locale(&config.locale)?).await?;
+    }
+    Ok(Opened { workspace, runtime, store })
+}
+
+impl Opened {
+    /// Waits for the last writes and closes the files.
+    pub(crate) async fn close(self) {
+        drop(self.workspace);
+        self.store.close().await;
+    }
+}
+
+/// How people write things in a new workspace.
+fn locale(configured: &config::Locale) -> anyhow::Result<Locale> {
+    let zone = TimeZone::get(&configured.zone)
+        .map_err(|error| problem(format!("locale.zone: {error}; give an IANA name such as Europe/Helsinki")))?;
+    Ok(Locale { region: configured.region.clone(), currency: configured.currency.clone(), zone })
+}
+
+fn load_stored(data: &DataDir, runtime: &Runtime, plugin: &StoredPlugin) -> anyhow::Result<()> {
+    if plugin.digest.is_empty() {
+        return Ok(());
+    }
+    let manifest = pergola_manifest::parse(&plugin.manifest, "plugin.toml")
+        .map_err(|error| anyhow::anyhow!("the stored manifest of plugin {} is damaged: {error}", plugin.id))?;
+    let path = data.component(&plugin.digest);
+    let component = fs::read(&path)
+        .with_context(|| format!("plugin {} is installed, but {} cannot be read; install it again", plugin.id, path.display()))?;
+    let digest = runtime
+        .load(&plugin.id, &manifest, &component, Some(&data.cache()))
+        .with_context(|| format!("cannot load plugin {}", plugin.id))?;
+    if digest == plugin.digest {
+        Ok(())
+    } else {
+        anyhow::bail!("{} is not what was installed as plugin {}; install it again", path.display(), plugin.id)
+    }
+}
+
+/// A plugin's folder, read and checked.
+pub(crate) struct PluginFolder {
+    pub(crate) manifest: Arc<Manifest>,
+    pub(crate) manifest_text: String,
+    pub(crate) component: Vec<u8>,
+}
+
+/// Reads a plugin's manifest against the plugins that it will live with.
+pub(crate) fn read_manifest(dir: &Path, others: &[Arc<Manifest>]) -> anyhow::Result<(Arc<Manifest>, String)> {
+    let path = dir.join("plugin.toml");
+    let text = fs::read_to_string(&path)
+        .map_err(|error| problem(format!("{}: {error}; a plugin's folder has a plugin.toml", path.display())))?;
+    let manifest = pergola_manifest::check(&text, &path.display().to_string(), others).map_err(|error| problem(error.to_string()))?;
+    Ok((Arc::new(manifest), text))
+}
+
+impl Opened {
+    /// The manifests of the installed plugins, but for one.
+    pub(crate) fn other_manifests(&self, but: Option<&PluginId>) -> Vec<Arc<Manifest>> {
+        let catalog = self.workspace.catalog();
+        catalog
+            .plugins
+            .iter()
+            .filter(|(id, _)| !id.is_core() && Some(*id) != but)
+            .map(|(_, installed)| Arc::clone(&installed.manifest))
+            .collect()
+    }
+
+    /// Installs or upgrades a plugin; none if this very version is installed.
+    pub(crate) async fn install(&self, data: &DataDir, folder: PluginFolder, dry_run: bool) -> anyhow::Result<Option<InstallReport>> {
+        let id = folder.manifest.id.clone();
+        let digest = self
+            .runtime
+            .load(&id, &folder.manifest, &folder.component, Some(&data.cache()))
+            .map_err(|error| problem(format!("plugin {id}: {error}")))?;
+        let stored = self.workspace.list_plugins().await?;
+        if stored.iter().any(|one| one.id == id && one.digest == digest && one.manifest == folder.manifest_text) {
+            return Ok(None);
+        }
+        let package = Package { manifest: folder.manifest, manifest_text: folder.manifest_text, digest: digest.clone() };
+        if dry_run {
+            return Ok(Some(self.workspace.plan_install(&package).await?));
+        }
+        data.keep_component(&digest, &folder.component)?;
+        Ok(Some(self.workspace.install(package).await?))
+    }
+
+    /// The owner's token of the workspace, made at the first start.
+    pub(crate) async fn owner_token(&self, data: &DataDir) -> anyhow::Result<String> {
+        if let Some(kept) = data.read_owner_token()
+            && self.workspace.find_token(&pergola_api::token_sha256(&kept)).await?.is_some()
+        {
+            return Ok(kept);
+        }
+        let (token, sha256) = new_token()?;
+        let stored = StoredToken { sha256, name: "owner".to_owned(), role: Role::Owner, expires_at: None };
+        self.workspace.insert_token(&stored).await?;
+        data.keep_owner_token(&token)?;
+        Ok(token)
+    }
+}

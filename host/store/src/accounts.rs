@@ -1,0 +1,126 @@
+//! The rest of the system's rows: plugins, settings, answers, tokens, users.
+
+use jiff::Timestamp;
+use pergola_model::{PluginId, Role};
+use pergola_service::ports::store::{StoreError, StoredAnswer, StoredPlugin, StoredToken, StoredUser};
+
+use crate::{
+    error::unexpected,
+    row::{Cells, json},
+    session::Session,
+    sql::Sql,
+};
+
+/// All plugins, by id.
+pub(crate) async fn list_plugins(session: &mut Session) -> Result<Vec<StoredPlugin>, StoreError> {
+    let sql = Sql::new("SELECT id, manifest, digest, settings, installed_at FROM pergola_plugin ORDER BY id");
+    let mut plugins = Vec::new();
+    for row in session.fetch_all(sql).await? {
+        let mut cells = Cells::new(&row);
+        plugins.push(StoredPlugin {
+            id: cells.take_name(PluginId::new)?,
+            manifest: cells.take()?,
+            digest: cells.take()?,
+            settings: cells.take_json()?,
+            installed_at: cells.take_time()?,
+        });
+    }
+    Ok(plugins)
+}
+
+/// Installs or replaces a plugin.
+pub(crate) async fn put_plugin(session: &mut Session, plugin: &StoredPlugin) -> Result<(), StoreError> {
+    let mut sql = Sql::new(
+        "INSERT OR REPLACE INTO pergola_plugin (id, manifest, digest, settings, installed_at) VALUES (?, ?, ?, ?, ?)",
+    );
+    sql.value(plugin.id.as_str()).value(plugin.manifest.as_str()).value(plugin.digest.as_str());
+    sql.value(json(&plugin.settings)?).value(plugin.installed_at);
+    session.execute(sql).await.map(|_| ())
+}
+
+/// One of the workspace's own settings.
+pub(crate) async fn find_setting(session: &mut Session, key: &str) -> Result<Option<serde_json::Value>, StoreError> {
+    let mut sql = Sql::new("SELECT value FROM pergola_setting WHERE key = ");
+    sql.bind(key);
+    let row = session.fetch_optional(sql).await?;
+    row.map(|row| Cells::new(&row).take_json()).transpose()
+}
+
+/// Sets one of the workspace's own settings.
+pub(crate) async fn put_setting(session: &mut Session, key: &str, value: &serde_json::Value) -> Result<(), StoreError> {
+    let mut sql = Sql::new("INSERT OR REPLACE INTO pergola_setting (key, value) VALUES (?, ?)");
+    sql.value(key).value(value.to_string());
+    session.execute(sql).await.map(|_| ())
+}
+
+/// The answer under an idempotency key.
+pub(crate) async fn find_answer(session: &mut Session, key: &str) -> Result<Option<StoredAnswer>, StoreError> {
+    let mut sql = Sql::new("SELECT key, request_sha256, status, body, expires_at FROM pergola_answer WHERE key = ");
+    sql.bind(key);
+    let Some(row) = session.fetch_optional(sql).await? else { return Ok(None) };
+    let mut cells = Cells::new(&row);
+    let (key, request_sha256) = (cells.take()?, cells.take()?);
+    let status: i64 = cells.take()?;
+    Ok(Some(StoredAnswer {
+        key,
+        request_sha256,
+        status: u16::try_from(status).map_err(|_| unexpected("a status has 16 bits"))?,
+        body: cells.take()?,
+        expires_at: cells.take_time()?,
+    }))
+}
+
+/// Drops expired answers and keeps a new one.
+pub(crate) async fn insert_answer(
+    session: &mut Session,
+    answer: &StoredAnswer,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut sql = Sql::new("DELETE FROM pergola_answer WHERE expires_at <= ");
+    sql.bind(now);
+    sql.push("; INSERT INTO pergola_answer (key, request_sha256, status, body, expires_at) VALUES (?, ?, ?, ?, ?)");
+    sql.value(answer.key.as_str()).value(answer.request_sha256.as_slice()).value(i64::from(answer.status));
+    sql.value(answer.body.as_slice()).value(answer.expires_at);
+    session.execute(sql).await.map(|_| ())
+}
+
+/// Who has the token of this hash.
+pub(crate) async fn find_token(session: &mut Session, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError> {
+    let mut sql = Sql::new("SELECT sha256, name, role, expires_at FROM pergola_token WHERE sha256 = ");
+    sql.bind(sha256);
+    let Some(row) = session.fetch_optional(sql).await? else { return Ok(None) };
+    let mut cells = Cells::new(&row);
+    Ok(Some(StoredToken {
+        sha256: cells.take()?,
+        name: cells.take()?,
+        role: role(cells.take()?)?,
+        expires_at: cells.take_optional_time()?,
+    }))
+}
+
+/// Adds a token.
+pub(crate) async fn insert_token(session: &mut Session, token: &StoredToken) -> Result<(), StoreError> {
+    let mut sql = Sql::new("INSERT INTO pergola_token (sha256, name, role, expires_at) VALUES (?, ?, ?, ?)");
+    sql.value(token.sha256.as_slice()).value(token.name.as_str()).value(token.role.as_str()).value(token.expires_at);
+    session.execute(sql).await.map(|_| ())
+}
+
+/// The user with this e-mail address.
+pub(crate) async fn find_user(session: &mut Session, email: &str) -> Result<Option<StoredUser>, StoreError> {
+    let mut sql = Sql::new("SELECT email, password_hash, role FROM pergola_user WHERE email = ");
+    sql.bind(email);
+    let Some(row) = session.fetch_optional(sql).await? else { return Ok(None) };
+    let mut cells = Cells::new(&row);
+    Ok(Some(StoredUser { email: cells.take()?, password_hash: cells.take()?, role: role(cells.take()?)? }))
+}
+
+/// Adds or replaces a user.
+pub(crate) async fn put_user(session: &mut Session, user: &StoredUser) -> Result<(), StoreError> {
+    let mut sql = Sql::new("INSERT OR REPLACE INTO pergola_user (email, password_hash, role) VALUES (?, ?, ?)");
+    sql.value(user.email.as_str()).value(user.password_hash.as_str()).value(user.role.as_str());
+    session.execute(sql).await.map(|_| ())
+}
+
+fn role(text: &str) -> Result<Role, StoreError> {
+    Role::parse(text).ok_or_else(|| unexpected("a stored role has no known name"))
+}

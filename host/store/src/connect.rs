@@ -1,0 +1,84 @@
+//! How connections to SQLite are opened.
+
+use std::{path::Path, time::Duration};
+
+use pergola_service::ports::store::StoreError;
+use sqlx::{
+    ConnectOptions as _, Connection as _, SqliteConnection,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+
+use crate::{
+    error::{from_sqlx, unexpected},
+    row::Cells,
+    sql::Sql,
+};
+
+/// The oldest SQLite that is good enough: earlier ones could corrupt a WAL database in a rare race of checkpoints
+/// (<https://www.sqlite.org/wal.html#walresetbug>).
+const SQLITE_VERSION_MIN: [u32; 3] = [3, 51, 3];
+
+/// Statements kept prepared on the write connection: a few dozen per object, and objects are a few dozen.
+const WRITER_STATEMENTS: usize = 1_000;
+/// Statements kept prepared on each reading connection.
+const READER_STATEMENTS: usize = 300;
+/// The write-ahead log is cut down to this after it grew larger, by an import for instance.
+const WAL_BYTES_KEPT: &str = "67108864";
+/// Memory for pages per connection, in KiB, negative as SQLite wants it.
+const CACHE_KIB: &str = "-16000";
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/sqlite");
+
+/// Options of the one connection that writes.
+pub(crate) fn writing(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    common(path, busy_timeout)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // Without FULL, a commit in WAL mode survives a crash of the process but not of the power.
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", WAL_BYTES_KEPT)
+        // Savepoints keep their undo log in memory instead of a file.
+        .pragma("temp_store", "memory")
+        .statement_cache_capacity(WRITER_STATEMENTS)
+        .thread_name(|_| "store-writer".to_owned())
+}
+
+/// Options of connections that read.
+pub(crate) fn reading(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    common(path, busy_timeout)
+        .read_only(true)
+        .statement_cache_capacity(READER_STATEMENTS)
+        .thread_name(|n| format!("store-reader-{n}"))
+}
+
+fn common(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .foreign_keys(true)
+        .busy_timeout(busy_timeout)
+        .pragma("cache_size", CACHE_KIB)
+        .disable_statement_logging()
+}
+
+/// Opens a connection.
+pub(crate) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    SqliteConnection::connect_with(options).await.map_err(|error| from_sqlx(error, None))
+}
+
+/// Refuses an SQLite that is too old.
+pub(crate) async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let query = Sql::new("SELECT sqlite_version()").into_query().map_err(|error| from_sqlx(error, None))?;
+    let row = query.fetch_one(connection).await.map_err(|error| from_sqlx(error, None))?;
+    let version: String = Cells::new(&row).take()?;
+    let parts: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
+    if parts.as_slice() >= SQLITE_VERSION_MIN.as_slice() {
+        return Ok(());
+    }
+    Err(unexpected(format!("SQLite {version} is too old: 3.51.3 or later is needed")))
+}
+
+/// Brings the system's tables up to date.
+pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    MIGRATIONS.run(connection).await.map_err(|error| StoreError::Backend(Box::new(error)))
+}

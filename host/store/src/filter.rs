@@ -1,0 +1,305 @@
+//! Checked expressions as SQL conditions, with the same answers as in memory.
+//!
+//! In memory truth has two values; in SQL it has three. A condition built here is true exactly when the
+//! expression holds, and false *or null* when it does not: that is all that `WHERE`, `AND` and `OR` need, and it keeps
+//! `phone = ?` bare, so that an index serves it. Where null would show (under `NOT`, or as a value),
+//! the condition is wrapped in `IS TRUE` or `IS NOT TRUE`.
+//!
+//! Where arithmetic leaves 64 bits, memory gives an error and SQLite goes on with reals: the answers may differ there.
+//! The same holds for decimals of two scales that meet beyond 64 bits at the larger one.
+
+mod decimal;
+mod text;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use pergola_model::{
+    Catalog, ObjectName, Value,
+    expr::{Compare, MoneyPart, Node, NodeKind, Type},
+    object::SYSTEM_FIELDS,
+};
+use pergola_service::ports::store::StoreError;
+
+use crate::{
+    error::unexpected,
+    layout::{Holds, Layout, Layouts, currency_column},
+    row,
+    sql::{Bind, Sql, quote},
+};
+
+/// Compiles expressions over one object, whose table stands in the statement under the name `t`.
+pub(crate) struct Filter<'a> {
+    layouts: &'a Layouts,
+    catalog: &'a Catalog,
+    layout: &'a Layout,
+    now: Timestamp,
+    parameters: &'a [Value],
+    /// The related tables that were mentioned, by referring field.
+    related: BTreeMap<String, Related>,
+}
+
+struct Related {
+    alias: String,
+    layout: Arc<Layout>,
+}
+
+impl<'a> Filter<'a> {
+    /// A compiler for one statement.
+    pub(crate) fn new(
+        layouts: &'a Layouts,
+        catalog: &'a Catalog,
+        layout: &'a Layout,
+        now: Timestamp,
+        parameters: &'a [Value],
+    ) -> Self {
+        Self { layouts, catalog, layout, now, parameters, related: BTreeMap::new() }
+    }
+
+    /// A condition that is true exactly when the expression holds.
+    ///
+    /// # Errors
+    /// When a field is not the object's, or a parameter has another type than the expression was checked with.
+    pub(crate) fn compile(&mut self, root: &Node) -> Result<Sql, StoreError> {
+        let mut sql = Sql::default();
+        self.truth(root, &mut sql)?;
+        Ok(sql)
+    }
+
+    /// The tables that the conditions speak of, for after `FROM … AS t`. SQLite makes it an inner join, and may
+    /// start from the related table, where a condition cannot be true without a related row.
+    pub(crate) fn joins(&self) -> String {
+        let mut text = String::new();
+        for (via, Related { alias, layout }) in &self.related {
+            text.push_str(&format!(" LEFT JOIN {} AS {alias} ON {alias}.\"id\" = t.{}", layout.table, quote(via)));
+        }
+        text
+    }
+
+    fn truth(&mut self, node: &Node, sql: &mut Sql) -> Result<(), StoreError> {
+        match &node.kind {
+            NodeKind::Literal(value) => {
+                sql.push(if *value == Value::Bool(true) { "1" } else { "0" });
+                Ok(())
+            }
+            NodeKind::Not(inner) => {
+                sql.push("((");
+                self.truth(inner, sql)?;
+                sql.push(") IS NOT TRUE)");
+                Ok(())
+            }
+            NodeKind::And(parts) => self.connect(parts, " AND ", "1", sql),
+            NodeKind::Or(parts) => self.connect(parts, " OR ", "0", sql),
+            NodeKind::Compare(op, a, b) => self.compare(*op, a, b, sql),
+            NodeKind::IsNull(inner) => {
+                self.value(inner, sql)?;
+                sql.push(" IS NULL");
+                Ok(())
+            }
+            NodeKind::In(item, list) => self.is_in(item, list, sql),
+            NodeKind::HasTag(tags, tag) => {
+                sql.push("EXISTS (SELECT 1 FROM json_each(");
+                self.value(tags, sql)?;
+                sql.push(") AS e WHERE e.\"value\" = ");
+                self.value(tag, sql)?;
+                sql.push(")");
+                Ok(())
+            }
+            NodeKind::TextTest(test, a, b) => self.text_test(*test, a, b, sql),
+            _ => self.value(node, sql),
+        }
+    }
+
+    fn connect(&mut self, parts: &[Node], word: &str, empty: &str, sql: &mut Sql) -> Result<(), StoreError> {
+        if parts.is_empty() {
+            sql.push(empty);
+            return Ok(());
+        }
+        for (index, part) in parts.iter().enumerate() {
+            sql.push(if index == 0 { "(" } else { word });
+            self.truth(part, sql)?;
+        }
+        sql.push(")");
+        Ok(())
+    }
+
+    fn compare(&mut self, op: Compare, a: &Node, b: &Node, sql: &mut Sql) -> Result<(), StoreError> {
+        if op == Compare::NotEqual {
+            sql.push("((");
+            self.compare(Compare::Equal, a, b, sql)?;
+            sql.push(") IS NOT TRUE)");
+            return Ok(());
+        }
+        if a.ty == Type::Decimal {
+            return self.compare_decimals(op, a, b, sql);
+        }
+        self.value(a, sql)?;
+        sql.push(sign(op));
+        self.value(b, sql)
+    }
+
+    fn is_in(&mut self, item: &Node, list: &[Node], sql: &mut Sql) -> Result<(), StoreError> {
+        if list.is_empty() {
+            sql.push("0");
+            return Ok(());
+        }
+        if item.ty == Type::Decimal {
+            for (index, element) in list.iter().enumerate() {
+                sql.push(if index == 0 { "(" } else { " OR " });
+                self.compare_decimals(Compare::Equal, item, element, sql)?;
+            }
+            sql.push(")");
+            return Ok(());
+        }
+        self.value(item, sql)?;
+        for (index, element) in list.iter().enumerate() {
+            sql.push(if index == 0 { " IN (" } else { ", " });
+            self.value(element, sql)?;
+        }
+        sql.push(")");
+        Ok(())
+    }
+
+    /// An SQL value that is null exactly when the node's value is absent.
+    fn value(&mut self, node: &Node, sql: &mut Sql) -> Result<(), StoreError> {
+        if node.ty == Type::Decimal {
+            let scale = self.scale(node)?;
+            return self.decimal(node, scale, sql);
+        }
+        match &node.kind {
+            NodeKind::Literal(value) => constant(value, sql),
+            NodeKind::Parameter(n) => {
+                let value = self.parameter(*n, &node.ty)?;
+                constant(value, sql)
+            }
+            NodeKind::Now => {
+                sql.bind(self.now);
+                Ok(())
+            }
+            NodeKind::Field(_) | NodeKind::Related { .. } => {
+                let name = self.column(node)?.0;
+                sql.push(&name);
+                Ok(())
+            }
+            NodeKind::MoneyPart(money, part) => self.money_part(money, *part, sql),
+            NodeKind::Add(a, b) => self.arithmetic(a, " + ", b, sql),
+            NodeKind::Subtract(a, b) => self.arithmetic(a, " - ", b, sql),
+            NodeKind::Multiply(a, b) => self.arithmetic(a, " * ", b, sql),
+            _ => {
+                sql.push("((");
+                self.truth(node, sql)?;
+                sql.push(") IS TRUE)");
+                Ok(())
+            }
+        }
+    }
+
+    fn arithmetic(&mut self, a: &Node, sign: &str, b: &Node, sql: &mut Sql) -> Result<(), StoreError> {
+        sql.push("(");
+        self.value(a, sql)?;
+        sql.push(sign);
+        self.value(b, sql)?;
+        sql.push(")");
+        Ok(())
+    }
+
+    fn money_part(&mut self, money: &Node, part: MoneyPart, sql: &mut Sql) -> Result<(), StoreError> {
+        let (alias, key) = match &money.kind {
+            NodeKind::Field(key) => ("t".to_owned(), key),
+            NodeKind::Related { via, object, field } => (self.related(via, object)?.alias.clone(), field),
+            _ => return Err(unexpected("parts are of money fields only")),
+        };
+        let column = match part {
+            MoneyPart::AmountMinor => key.clone(),
+            MoneyPart::Currency => currency_column(key),
+        };
+        sql.push(&alias).push(".").name(&column);
+        Ok(())
+    }
+
+    /// A field's column and, for a declared field, what it holds.
+    fn column(&mut self, node: &Node) -> Result<(String, Option<Holds>), StoreError> {
+        match &node.kind {
+            NodeKind::Field(key) => {
+                let holds = held(self.layout, key)?;
+                Ok((format!("t.{}", quote(key)), holds))
+            }
+            NodeKind::Related { via, object, field } => {
+                let Related { alias, layout } = self.related(via, object)?;
+                Ok((format!("{alias}.{}", quote(field)), held(layout, field)?))
+            }
+            _ => Err(unexpected("only fields are columns")),
+        }
+    }
+
+    fn related(&mut self, via: &str, object: &ObjectName) -> Result<&Related, StoreError> {
+        if !self.related.contains_key(via) {
+            held(self.layout, via)?;
+            let object = self.catalog.object(object).ok_or_else(|| unexpected(format!("no object {object}")))?;
+            let alias = format!("r{}", self.related.len());
+            self.related.insert(via.to_owned(), Related { alias, layout: self.layouts.of(object) });
+        }
+        self.related.get(via).ok_or_else(|| unexpected("a join was just added"))
+    }
+
+    fn parameter(&self, n: usize, ty: &Type) -> Result<&'a Value, StoreError> {
+        let value = self.parameters.get(n).unwrap_or(&Value::Null);
+        if is_of(ty, value) {
+            Ok(value)
+        } else {
+            Err(unexpected(format!("parameter p{n} must not be {}", value.kind())))
+        }
+    }
+}
+
+fn is_of(ty: &Type, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Text(_) => *ty == Type::Text,
+        Value::Integer(_) => matches!(ty, Type::Integer | Type::Decimal),
+        Value::Decimal(_) => *ty == Type::Decimal,
+        Value::Bool(_) => *ty == Type::Bool,
+        Value::Date(_) => *ty == Type::Date,
+        Value::DateTime(_) => *ty == Type::DateTime,
+        Value::Duration(_) => *ty == Type::Duration,
+        Value::Ref(_) => matches!(ty, Type::Ref(_) | Type::Id),
+        Value::Money(_) | Value::Tags(_) | Value::Json(_) => false,
+    }
+}
+
+fn held(layout: &Layout, key: &str) -> Result<Option<Holds>, StoreError> {
+    if SYSTEM_FIELDS.contains(&key) {
+        return Ok(None);
+    }
+    let column = layout.column(key).ok_or_else(|| unexpected(format!("{} has no column {key}", layout.table)))?;
+    Ok(Some(column.holds.clone()))
+}
+
+fn constant(value: &Value, sql: &mut Sql) -> Result<(), StoreError> {
+    let bind = match value {
+        Value::Null => Bind::Null,
+        Value::Text(text) => text.as_str().into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Bool(flag) => i64::from(*flag).into(),
+        Value::Date(date) => date.to_string().into(),
+        Value::DateTime(at) => (*at).into(),
+        Value::Duration(length) => row::microseconds(*length)?.into(),
+        Value::Ref(id) => (*id).into(),
+        Value::Decimal(_) | Value::Money(_) | Value::Tags(_) | Value::Json(_) => {
+            return Err(unexpected(format!("a constant cannot be {}", value.kind())));
+        }
+    };
+    sql.bind(bind);
+    Ok(())
+}
+
+fn sign(op: Compare) -> &'static str {
+    match op {
+        Compare::Equal => " = ",
+        Compare::NotEqual => " <> ",
+        Compare::Less => " < ",
+        Compare::LessOrEqual => " <= ",
+        Compare::Greater => " > ",
+        Compare::GreaterOrEqual => " >= ",
+    }
+}

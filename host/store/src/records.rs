@@ -1,0 +1,179 @@
+//! Records, one by one and in batches: found by id, written, ended.
+
+use jiff::Timestamp;
+use pergola_model::{Catalog, Id, Object, Record, Value, object::Exclude};
+use pergola_service::ports::store::StoreError;
+
+use crate::{
+    error::unexpected,
+    filter::Filter,
+    layout::{Holds, Layout, currency_column},
+    row,
+    session::Session,
+    sql::{BINDS_MAX, Sql, quote},
+};
+
+/// Rows per statement, largest first: few enough sizes that each statement's text is prepared once and kept.
+const INSERT_ROWS: [usize; 5] = [256, 64, 16, 4, 1];
+/// Ids per statement; the last one is repeated up to the next size, for the same reason.
+const FIND_IDS: [usize; 6] = [1, 4, 16, 64, 256, 1_024];
+/// What goes back to before a batch that did not fit in one statement and failed on the way.
+const BATCH: &str = "pergola_batch";
+
+/// The record, or none.
+pub(crate) async fn find(session: &mut Session, object: &Object, id: Id) -> Result<Option<Record>, StoreError> {
+    let layout = session.layouts().of(object);
+    let mut sql = select_from(&layout);
+    sql.push(" WHERE t.\"id\" = ").bind(id);
+    let row = session.fetch_optional(sql).await?;
+    row.map(|row| row::decode(&row, layout.columns.iter())).transpose()
+}
+
+/// The records that exist among these ids.
+pub(crate) async fn find_many(session: &mut Session, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError> {
+    let Some(last) = ids.last() else { return Ok(Vec::new()) };
+    let size = FIND_IDS.into_iter().find(|size| *size >= ids.len());
+    let size = size.ok_or_else(|| unexpected("too many ids at once: at most 1,000"))?;
+    let layout = session.layouts().of(object);
+    let mut sql = select_from(&layout);
+    sql.push(" WHERE t.\"id\" IN (").push(&placeholders(size)).push(")");
+    for id in ids.iter().chain(std::iter::repeat(last)).take(size) {
+        sql.value(*id);
+    }
+    let rows = session.fetch_all(sql).await?;
+    rows.iter().map(|row| row::decode(row, layout.columns.iter())).collect()
+}
+
+/// New records; none of them if one does not fit.
+pub(crate) async fn insert(session: &mut Session, object: &Object, records: &[Record]) -> Result<(), StoreError> {
+    let layout = session.layouts().of(object);
+    let statements = inserts(&layout, records)?;
+    if statements.len() <= 1 {
+        for sql in statements {
+            session.execute_on(Some(object), sql).await?;
+        }
+        return Ok(());
+    }
+    session.execute(Sql::new(format!("SAVEPOINT {BATCH}"))).await?;
+    for sql in statements {
+        if let Err(error) = session.execute_on(Some(object), sql).await {
+            session.execute(Sql::new(format!("ROLLBACK TO {BATCH}; RELEASE {BATCH}"))).await?;
+            return Err(error);
+        }
+    }
+    session.execute(Sql::new(format!("RELEASE {BATCH}"))).await?;
+    Ok(())
+}
+
+fn inserts(layout: &Layout, records: &[Record]) -> Result<Vec<Sql>, StoreError> {
+    let mut statements = Vec::new();
+    let mut rest = records;
+    for size in INSERT_ROWS.into_iter().filter(|size| size.saturating_mul(layout.width) <= BINDS_MAX) {
+        while let Some((rows, others)) = rest.split_at_checked(size) {
+            statements.push(insert_rows(layout, rows)?);
+            rest = others;
+        }
+    }
+    if rest.is_empty() { Ok(statements) } else { Err(unexpected("an object has too many fields for one statement")) }
+}
+
+fn insert_rows(layout: &Layout, rows: &[Record]) -> Result<Sql, StoreError> {
+    let mut sql = Sql::new(layout.insert.as_str());
+    for (index, record) in rows.iter().enumerate() {
+        sql.push(if index == 0 { "" } else { ", " }).push(&layout.insert_row);
+        sql.value(record.id).value(record.version).value(record.created_at).value(record.updated_at);
+        for column in &layout.columns {
+            row::bind_all(&mut sql, column, record.fields.get(&column.key))?;
+        }
+    }
+    Ok(sql)
+}
+
+/// Writes the changed fields if the stored version is the one before the record's.
+pub(crate) async fn update(
+    session: &mut Session,
+    object: &Object,
+    record: &Record,
+    changed: &[String],
+) -> Result<(), StoreError> {
+    let layout = session.layouts().of(object);
+    let mut sql = Sql::new("UPDATE ");
+    sql.push(&layout.table).push(" SET \"version\" = ").bind(record.version);
+    sql.push(", \"updated_at\" = ").bind(record.updated_at);
+    for key in changed {
+        let column = layout.column(key).ok_or_else(|| unexpected(format!("{} has no field {key}", object.name)))?;
+        let value = record.fields.get(key);
+        sql.push(", ").name(key).push(" = ").bind(row::bind(column, value)?);
+        if column.holds == Holds::Money {
+            sql.push(", ").name(&currency_column(key)).push(" = ").bind(row::currency(value));
+        }
+    }
+    sql.push(" WHERE \"id\" = ").bind(record.id);
+    sql.push(" AND \"version\" = ").bind(record.version.saturating_sub(1));
+    let rows = session.execute_on(Some(object), sql).await?;
+    if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }
+}
+
+/// Ends a record that is at this version.
+pub(crate) async fn delete(session: &mut Session, object: &Object, id: Id, version: i64) -> Result<(), StoreError> {
+    let mut sql = Sql::new("DELETE FROM ");
+    sql.name(object.name.as_str()).push(" WHERE \"id\" = ").bind(id);
+    sql.push(" AND \"version\" = ").bind(version);
+    let rows = session.execute_on(Some(object), sql).await?;
+    if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }
+}
+
+/// Another record whose half-open interval overlaps this one's. Empty intervals overlap nothing.
+pub(crate) async fn find_overlap(
+    session: &mut Session,
+    catalog: &Catalog,
+    object: &Object,
+    rule: &Exclude,
+    record: &Record,
+    now: Timestamp,
+) -> Result<Option<Id>, StoreError> {
+    let layout = session.layouts().of(object);
+    let mut bounds = Vec::with_capacity(3);
+    for key in [&rule.on, &rule.from, &rule.until] {
+        let value = record.fields.get(key);
+        if value.is_null() {
+            return Ok(None);
+        }
+        let column = layout.column(key).ok_or_else(|| unexpected(format!("{} has no field {key}", object.name)))?;
+        bounds.push(row::bind(column, value)?);
+    }
+    let [on, from, until] = <[_; 3]>::try_from(bounds).map_err(|_| unexpected("three fields have three values"))?;
+    if is_empty(record.fields.get(&rule.from), record.fields.get(&rule.until)) {
+        return Ok(None);
+    }
+    let mut filter = Filter::new(session.layouts(), catalog, &layout, now, &[]);
+    let when = rule.when.as_ref().map(|when| filter.compile(when.root())).transpose()?;
+    let (from_name, until_name) = (quote(&rule.from), quote(&rule.until));
+    let mut sql = Sql::new(format!("SELECT t.\"id\" FROM {} AS t{}", layout.table, filter.joins()));
+    sql.push(" WHERE t.").name(&rule.on).push(" = ").bind(on);
+    sql.push(&format!(" AND t.{until_name} > ")).bind(from);
+    sql.push(&format!(" AND t.{from_name} < ")).bind(until);
+    sql.push(&format!(" AND t.{from_name} < t.{until_name} AND t.\"id\" <> ")).bind(record.id);
+    if let Some(when) = when {
+        sql.push(" AND ").append(when);
+    }
+    sql.push(" LIMIT 1");
+    let row = session.fetch_optional(sql).await?;
+    row.map(|row| row::Cells::new(&row).take_id()).transpose()
+}
+
+fn is_empty(from: &Value, until: &Value) -> bool {
+    match (from, until) {
+        (Value::DateTime(from), Value::DateTime(until)) => from >= until,
+        (Value::Date(from), Value::Date(until)) => from >= until,
+        _ => false,
+    }
+}
+
+fn select_from(layout: &Layout) -> Sql {
+    Sql::new(format!("SELECT {} FROM {} AS t", layout.select, layout.table))
+}
+
+fn placeholders(count: usize) -> String {
+    vec!["?"; count].join(", ")
+}

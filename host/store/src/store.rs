@@ -1,0 +1,142 @@
+//! A workspace's file and the way in.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use pergola_model::Catalog;
+use pergola_service::ports::store::{Reader, SchemaStep, Store, StoreError, Transaction};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    connect,
+    layout::Layouts,
+    readers::Readers,
+    schema,
+    view::View,
+    writer::{GroupLimits, Lease, Message, Writer, stopped},
+};
+
+/// Limits of one workspace's store.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Readers at once; each is a thread with 16 MB of cache at most.
+    pub readers_max: usize,
+    /// How long a reader waits for a connection.
+    pub reader_timeout: Duration,
+    /// How long one statement of a reader may run.
+    pub statement_timeout: Duration,
+    /// Units of work that wait for their turn.
+    pub queue_max: usize,
+    /// How long each waits.
+    pub turn_timeout: Duration,
+    /// Units of work in one commit.
+    pub group_units_max: usize,
+    /// How long the first unit of a group may be kept waiting by the others' turns.
+    pub group_age_max: Duration,
+    /// How long to wait while another process writes to the file, an import for instance.
+    pub busy_timeout: Duration,
+    /// The quota of the file, in pages of 4 KiB; none is unlimited.
+    pub pages_max: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            readers_max: 4,
+            reader_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(10),
+            queue_max: 1_024,
+            turn_timeout: Duration::from_secs(10),
+            group_units_max: 64,
+            group_age_max: Duration::from_millis(10),
+            busy_timeout: Duration::from_secs(30),
+            pages_max: None,
+        }
+    }
+}
+
+/// One workspace in one SQLite file.
+pub struct SqliteStore {
+    readers: Arc<Readers>,
+    queue: mpsc::Sender<Message>,
+    turn_timeout: Duration,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it, and brings the system's tables up to date. Objects' tables come by
+    /// [`Store::plan`] and [`Transaction::apply_schema`].
+    ///
+    /// Must be called within a tokio runtime, on which the writer then runs.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] when the file cannot be opened, comes from a newer version, or SQLite is too old.
+    pub async fn open(path: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
+        let writing = connect::writing(path, options.busy_timeout);
+        let mut connection = connect::open(&writing).await?;
+        connect::check_version(&mut connection).await?;
+        connect::migrate(&mut connection).await?;
+        let layouts = Arc::new(Layouts::default());
+        let (queue, messages) = mpsc::channel(options.queue_max.max(1));
+        let limits = GroupLimits { units_max: options.group_units_max, age_max: options.group_age_max };
+        tokio::spawn(Writer::new(writing, connection, Arc::clone(&layouts), limits, messages).run());
+        let readers = Arc::new(Readers::new(
+            connect::reading(path, options.busy_timeout),
+            layouts,
+            options.readers_max,
+            options.reader_timeout,
+            options.statement_timeout,
+        ));
+        let store = Arc::new(Self { readers, queue, turn_timeout: options.turn_timeout });
+        if let Some(pages_max) = options.pages_max {
+            store.set_pages_max(pages_max).await?;
+        }
+        Ok(store)
+    }
+
+    /// Changes the quota of the file, in pages of 4 KiB. A file that is larger stays as it is and does not grow.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`] when the store is closed.
+    pub async fn set_pages_max(&self, pages_max: u32) -> Result<(), StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.queue.send(Message::PagesMax(pages_max, answer)).await.map_err(|_| stopped())?;
+        answered.await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Finishes the units of work that are queued, takes no more, and closes the file.
+    pub async fn close(&self) {
+        let (closed, done) = oneshot::channel();
+        if self.queue.send(Message::Close(closed)).await.is_ok() {
+            // An error means that somebody else closed it meanwhile.
+            drop(done.await);
+        }
+        self.readers.close().await;
+    }
+
+    async fn lease(&self) -> Result<Lease, StoreError> {
+        let (grant, granted) = oneshot::channel();
+        self.queue.try_send(Message::Turn(grant)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => stopped(),
+        })?;
+        match tokio::time::timeout(self.turn_timeout, granted).await {
+            Ok(lease) => lease.unwrap_or_else(|_| Err(stopped())),
+            Err(_) => Err(StoreError::Busy),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn read(&self) -> Result<Box<dyn Reader>, StoreError> {
+        Ok(Box::new(View::reading(self.readers.lend().await?)))
+    }
+
+    async fn write(&self) -> Result<Box<dyn Transaction>, StoreError> {
+        Ok(Box::new(View::writing(self.lease().await?)))
+    }
+
+    async fn plan(&self, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError> {
+        schema::plan(self.readers.lend().await?.session()?, catalog).await
+    }
+}

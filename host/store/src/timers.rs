@@ -1,0 +1,104 @@
+//! Durable wake-ups: set, moved, fired, put off.
+
+use jiff::Timestamp;
+use pergola_model::{ObjectName, PluginId, name::Name};
+use pergola_service::ports::store::{StoreError, StoredTimer, TimerKey};
+
+use crate::{
+    error::unexpected,
+    row::Cells,
+    session::Session,
+    sql::{Row, Sql},
+};
+
+/// Timers per statement; a unit of work seldom has more than a few.
+const TIMERS_PER_STATEMENT: usize = 64;
+
+const KEY_IS: &str = "plugin = ? AND object = ? AND action = ? AND record = ?";
+
+/// Timers due and not waiting for a retry, earliest first.
+pub(crate) async fn list_due(
+    session: &mut Session,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<StoredTimer>, StoreError> {
+    let mut sql =
+        Sql::new("SELECT plugin, object, action, record, due_at, attempts FROM pergola_timer WHERE wake_at <= ");
+    sql.bind(now).push(" ORDER BY wake_at, plugin, object, action, record LIMIT ").bind(i64::from(limit));
+    session.fetch_all(sql).await?.iter().map(decode).collect()
+}
+
+/// When the next timer falls due or is to be retried.
+pub(crate) async fn next(session: &mut Session) -> Result<Option<Timestamp>, StoreError> {
+    let row = session.fetch_optional(Sql::new("SELECT wake_at FROM pergola_timer ORDER BY wake_at LIMIT 1")).await?;
+    row.map(|row| Cells::new(&row).take_time()).transpose()
+}
+
+/// Sets timers; one whose due time stays keeps its attempts and the time of its retry.
+pub(crate) async fn set(session: &mut Session, timers: &[TimerKey], due_at: &[Timestamp]) -> Result<(), StoreError> {
+    if timers.len() != due_at.len() {
+        return Err(unexpected("each timer has one due time"));
+    }
+    let pairs: Vec<(&TimerKey, &Timestamp)> = timers.iter().zip(due_at).collect();
+    for chunk in pairs.chunks(TIMERS_PER_STATEMENT) {
+        let mut sql = Sql::new("INSERT INTO pergola_timer (plugin, object, action, record, due_at, wake_at) VALUES ");
+        for (index, (timer, due_at)) in chunk.iter().enumerate() {
+            sql.push(if index == 0 { "(?, ?, ?, ?, ?, ?)" } else { ", (?, ?, ?, ?, ?, ?)" });
+            bind_key(&mut sql, timer).value(**due_at).value(**due_at);
+        }
+        sql.push(
+            " ON CONFLICT DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, attempts = 0, error = NULL \
+             WHERE due_at <> excluded.due_at",
+        );
+        session.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// Removes timers that exist among these.
+pub(crate) async fn clear(session: &mut Session, timers: &[TimerKey]) -> Result<(), StoreError> {
+    for chunk in timers.chunks(TIMERS_PER_STATEMENT) {
+        let mut sql = Sql::new("DELETE FROM pergola_timer WHERE ");
+        for (index, timer) in chunk.iter().enumerate() {
+            sql.push(if index == 0 { "(" } else { " OR (" }).push(KEY_IS).push(")");
+            bind_key(&mut sql, timer);
+        }
+        session.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// Removes a fired timer, unless it was set to another time meanwhile.
+pub(crate) async fn finish(session: &mut Session, timer: &StoredTimer) -> Result<(), StoreError> {
+    let mut sql = Sql::new(format!("DELETE FROM pergola_timer WHERE {KEY_IS} AND due_at = ?"));
+    bind_key(&mut sql, &timer.key).value(timer.due_at);
+    session.execute(sql).await.map(|_| ())
+}
+
+/// Notes a failed attempt, unless the timer was set to another time meanwhile.
+pub(crate) async fn delay(
+    session: &mut Session,
+    timer: &StoredTimer,
+    retry_at: Timestamp,
+    error: &str,
+) -> Result<(), StoreError> {
+    let mut sql = Sql::new("UPDATE pergola_timer SET attempts = attempts + 1, wake_at = ");
+    sql.bind(retry_at).push(", error = ").bind(error).push(" WHERE ").push(KEY_IS).push(" AND due_at = ?");
+    bind_key(&mut sql, &timer.key).value(timer.due_at);
+    session.execute(sql).await.map(|_| ())
+}
+
+fn bind_key<'s>(sql: &'s mut Sql, key: &TimerKey) -> &'s mut Sql {
+    sql.value(key.plugin.as_str()).value(key.object.as_str()).value(key.action.as_str()).value(key.record)
+}
+
+fn decode(row: &Row) -> Result<StoredTimer, StoreError> {
+    let mut cells = Cells::new(row);
+    let key = TimerKey {
+        plugin: cells.take_name(PluginId::new)?,
+        object: cells.take_name(ObjectName::new)?,
+        action: cells.take_name(Name::new)?,
+        record: cells.take_id()?,
+    };
+    Ok(StoredTimer { key, due_at: cells.take_time()?, attempts: cells.take()? })
+}

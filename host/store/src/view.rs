@@ -1,0 +1,240 @@
+//! The port's traits over a connection that was lent: each method hands on to the module that knows.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use pergola_model::{Catalog, Id, Object, Page, PluginId, Query, Record, object::Exclude};
+use pergola_service::ports::store::{
+    AuditEntry, NewEvent, Reader, SchemaStep, StoreError, StoredAnswer, StoredEvent, StoredPlugin, StoredTimer,
+    StoredToken, StoredUser, SubscriptionState, TimerKey, Transaction,
+};
+
+use crate::{
+    accounts,
+    outbox::{self, Mark, Pending},
+    page,
+    readers::Loan,
+    records, schema,
+    session::Session,
+    sql::Sql,
+    timers,
+    writer::Lease,
+};
+
+/// Where a view's connection comes from.
+pub(crate) trait Source: Send {
+    /// The connection.
+    fn session(&mut self) -> Result<&mut Session, StoreError>;
+}
+
+impl Source for Loan {
+    fn session(&mut self) -> Result<&mut Session, StoreError> {
+        Loan::session(self)
+    }
+}
+
+/// The write connection and what the unit of work has yet to write.
+pub(crate) struct Unit {
+    lease: Lease,
+    pending: Pending,
+    /// What was pending at each open savepoint.
+    marks: Vec<Mark>,
+}
+
+impl Source for Unit {
+    fn session(&mut self) -> Result<&mut Session, StoreError> {
+        self.lease.session()
+    }
+}
+
+impl Unit {
+    async fn flush(&mut self) -> Result<(), StoreError> {
+        self.pending.flush(self.lease.session()?).await
+    }
+
+    async fn run(&mut self, statement: String) -> Result<(), StoreError> {
+        self.lease.session()?.execute(Sql::new(statement)).await.map(|_| ())
+    }
+}
+
+/// A connection as the port sees it.
+pub(crate) struct View<S>(S);
+
+impl View<Loan> {
+    /// A reader.
+    pub(crate) fn reading(loan: Loan) -> Self {
+        Self(loan)
+    }
+}
+
+impl View<Unit> {
+    /// A unit of work.
+    pub(crate) fn writing(lease: Lease) -> Self {
+        Self(Unit { lease, pending: Pending::default(), marks: Vec::new() })
+    }
+}
+
+#[async_trait]
+impl<S: Source> Reader for View<S> {
+    async fn find(&mut self, object: &Object, id: Id) -> Result<Option<Record>, StoreError> {
+        records::find(self.0.session()?, object, id).await
+    }
+
+    async fn find_many(&mut self, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError> {
+        records::find_many(self.0.session()?, object, ids).await
+    }
+
+    async fn list(&mut self, catalog: &Catalog, query: &Query) -> Result<Page, StoreError> {
+        page::list(self.0.session()?, catalog, query).await
+    }
+
+    async fn count(&mut self, catalog: &Catalog, query: &Query) -> Result<u64, StoreError> {
+        page::count(self.0.session()?, catalog, query).await
+    }
+
+    async fn list_plugins(&mut self) -> Result<Vec<StoredPlugin>, StoreError> {
+        accounts::list_plugins(self.0.session()?).await
+    }
+
+    async fn find_setting(&mut self, key: &str) -> Result<Option<serde_json::Value>, StoreError> {
+        accounts::find_setting(self.0.session()?, key).await
+    }
+
+    async fn list_due_timers(&mut self, now: Timestamp, limit: u32) -> Result<Vec<StoredTimer>, StoreError> {
+        timers::list_due(self.0.session()?, now, limit).await
+    }
+
+    async fn next_timer(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        timers::next(self.0.session()?).await
+    }
+
+    async fn list_events(&mut self, plugin: &PluginId, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        outbox::list_events(self.0.session()?, plugin, limit).await
+    }
+
+    async fn subscription(&mut self, plugin: &PluginId) -> Result<SubscriptionState, StoreError> {
+        outbox::subscription(self.0.session()?, plugin).await
+    }
+
+    async fn find_answer(&mut self, key: &str) -> Result<Option<StoredAnswer>, StoreError> {
+        accounts::find_answer(self.0.session()?, key).await
+    }
+
+    async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError> {
+        accounts::find_token(self.0.session()?, sha256).await
+    }
+
+    async fn find_user(&mut self, email: &str) -> Result<Option<StoredUser>, StoreError> {
+        accounts::find_user(self.0.session()?, email).await
+    }
+}
+
+#[async_trait]
+impl Transaction for View<Unit> {
+    async fn insert(&mut self, object: &Object, records: &[Record]) -> Result<(), StoreError> {
+        records::insert(self.0.session()?, object, records).await
+    }
+
+    async fn update(&mut self, object: &Object, record: &Record, changed: &[String]) -> Result<(), StoreError> {
+        records::update(self.0.session()?, object, record, changed).await
+    }
+
+    async fn delete(&mut self, object: &Object, id: Id, version: i64) -> Result<(), StoreError> {
+        records::delete(self.0.session()?, object, id, version).await
+    }
+
+    async fn find_overlap(
+        &mut self,
+        catalog: &Catalog,
+        object: &Object,
+        rule: &Exclude,
+        record: &Record,
+        now: Timestamp,
+    ) -> Result<Option<Id>, StoreError> {
+        records::find_overlap(self.0.session()?, catalog, object, rule, record, now).await
+    }
+
+    async fn savepoint(&mut self) -> Result<(), StoreError> {
+        self.0.run(format!("SAVEPOINT s{}", self.0.marks.len())).await?;
+        self.0.marks.push(self.0.pending.mark());
+        Ok(())
+    }
+
+    async fn release_savepoint(&mut self) -> Result<(), StoreError> {
+        self.0.marks.pop().ok_or_else(no_savepoint)?;
+        self.0.run(format!("RELEASE s{}", self.0.marks.len())).await
+    }
+
+    async fn rollback_savepoint(&mut self) -> Result<(), StoreError> {
+        let mark = self.0.marks.pop().ok_or_else(no_savepoint)?;
+        self.0.pending.truncate(mark);
+        let name = format!("s{}", self.0.marks.len());
+        self.0.run(format!("ROLLBACK TO {name}; RELEASE {name}")).await
+    }
+
+    async fn append_audit(&mut self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        self.0.pending.append_audit(entries);
+        Ok(())
+    }
+
+    async fn append_events(&mut self, events: &[NewEvent]) -> Result<(), StoreError> {
+        self.0.pending.append_events(events);
+        Ok(())
+    }
+
+    async fn set_timers(&mut self, timers: &[TimerKey], due_at: &[Timestamp]) -> Result<(), StoreError> {
+        timers::set(self.0.session()?, timers, due_at).await
+    }
+
+    async fn clear_timers(&mut self, timers: &[TimerKey]) -> Result<(), StoreError> {
+        timers::clear(self.0.session()?, timers).await
+    }
+
+    async fn finish_timer(&mut self, timer: &StoredTimer) -> Result<(), StoreError> {
+        timers::finish(self.0.session()?, timer).await
+    }
+
+    async fn delay_timer(&mut self, timer: &StoredTimer, retry_at: Timestamp, error: &str) -> Result<(), StoreError> {
+        timers::delay(self.0.session()?, timer, retry_at, error).await
+    }
+
+    async fn set_subscription(&mut self, plugin: &PluginId, state: &SubscriptionState) -> Result<(), StoreError> {
+        outbox::set_subscription(self.0.session()?, plugin, state).await
+    }
+
+    async fn trim_events(&mut self, plugins: &[PluginId]) -> Result<(), StoreError> {
+        outbox::trim(self.0.session()?, plugins).await
+    }
+
+    async fn insert_answer(&mut self, answer: &StoredAnswer, now: Timestamp) -> Result<(), StoreError> {
+        accounts::insert_answer(self.0.session()?, answer, now).await
+    }
+
+    async fn put_plugin(&mut self, plugin: &StoredPlugin) -> Result<(), StoreError> {
+        accounts::put_plugin(self.0.session()?, plugin).await
+    }
+
+    async fn put_setting(&mut self, key: &str, value: &serde_json::Value) -> Result<(), StoreError> {
+        accounts::put_setting(self.0.session()?, key, value).await
+    }
+
+    async fn insert_token(&mut self, token: &StoredToken) -> Result<(), StoreError> {
+        accounts::insert_token(self.0.session()?, token).await
+    }
+
+    async fn put_user(&mut self, user: &StoredUser) -> Result<(), StoreError> {
+        accounts::put_user(self.0.session()?, user).await
+    }
+
+    async fn apply_schema(&mut self, steps: &[SchemaStep]) -> Result<(), StoreError> {
+        schema::apply(self.0.session()?, steps).await
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.0.flush().await?;
+        self.0.lease.commit().await
+    }
+}
+
+fn no_savepoint() -> StoreError {
+    crate::error::unexpected("there is no savepoint to go back to")
+}

@@ -1,0 +1,7 @@
+//! What every store must do, against the port alone.
+
+pub(crate) mod pages;
+pub(crate) mod records;
+pub(crate) mod schema;
+pub(crate) mod system;
+pub(crate) mod units;

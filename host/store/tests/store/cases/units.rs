@@ -1,0 +1,81 @@
+//! Units of work: all or nothing, and nobody disturbs another.
+
+use pergola_model::{Fields, Record, Value};
+use pergola_service::ports::store::StoreError;
+
+use crate::world::World;
+
+pub(crate) async fn a_dropped_unit_wrote_nothing(world: &World) {
+    let record = world.record(Fields::new());
+    let mut tx = world.store.write().await.unwrap();
+    tx.insert(world.sample(), std::slice::from_ref(&record)).await.unwrap();
+    assert!(tx.find(world.sample(), record.id).await.unwrap().is_some());
+    drop(tx);
+    assert_eq!(world.find("lab.sample", record.id).await, None);
+    world.insert("lab.sample", &[record]).await.unwrap();
+}
+
+pub(crate) async fn savepoints_nest(world: &World) {
+    let [kept, inner, outer]: [Record; 3] =
+        std::array::from_fn(|n| world.record(Fields::new().with("amount", n as i64)));
+    let mut tx = world.store.write().await.unwrap();
+    tx.insert(world.sample(), std::slice::from_ref(&kept)).await.unwrap();
+    tx.savepoint().await.unwrap();
+    tx.insert(world.sample(), std::slice::from_ref(&outer)).await.unwrap();
+    tx.savepoint().await.unwrap();
+    tx.insert(world.sample(), std::slice::from_ref(&inner)).await.unwrap();
+    tx.release_savepoint().await.unwrap();
+    assert!(tx.find(world.sample(), inner.id).await.unwrap().is_some());
+    tx.rollback_savepoint().await.unwrap();
+    assert!(tx.release_savepoint().await.is_err());
+    tx.commit().await.unwrap();
+    assert_eq!(world.find("lab.sample", kept.id).await, Some(kept));
+    assert_eq!(world.find("lab.sample", outer.id).await, None);
+    assert_eq!(world.find("lab.sample", inner.id).await, None);
+}
+
+pub(crate) async fn a_reader_sees_one_state(world: &World) {
+    let (first, second) = (world.record(Fields::new()), world.record(Fields::new()));
+    world.insert("lab.sample", std::slice::from_ref(&first)).await.unwrap();
+    let mut reader = world.store.read().await.unwrap();
+    assert!(reader.find(world.sample(), first.id).await.unwrap().is_some());
+    world.insert("lab.sample", std::slice::from_ref(&second)).await.unwrap();
+    assert_eq!(reader.find(world.sample(), second.id).await.unwrap(), None);
+    drop(reader);
+    assert_eq!(world.find("lab.sample", second.id).await, Some(second));
+}
+
+pub(crate) async fn concurrent_units_are_all_kept_and_a_failing_one_is_undone_alone(world: &World) {
+    world.insert("lab.sample", &[world.record(Fields::new().with("phone", "+7"))]).await.unwrap();
+    let units = (0..200_i64).map(|n| async move {
+        let record = world.record(Fields::new().with("amount", n));
+        let mut tx = world.store.write().await?;
+        tx.insert(world.sample(), std::slice::from_ref(&record)).await?;
+        match n % 4 {
+            0 => Ok(None),
+            1 => {
+                let taken = world.record(Fields::new().with("phone", "+7"));
+                tx.insert(world.sample(), &[taken]).await.map(|()| None)
+            }
+            _ => tx.commit().await.map(|()| Some(record)),
+        }
+    });
+    let results = futures::future::join_all(units).await;
+    let taken = results.iter().filter(|result| matches!(result, Err(StoreError::Taken { .. }))).count();
+    let kept: Vec<Record> = results.into_iter().filter_map(|result| result.ok().flatten()).collect();
+    assert_eq!((taken, kept.len()), (50, 100));
+    assert_eq!(world.count("lab.sample").await, 101);
+    for record in kept {
+        assert_eq!(world.find("lab.sample", record.id).await, Some(record));
+    }
+}
+
+pub(crate) async fn an_error_leaves_the_rest_of_the_unit_usable(world: &World) {
+    let record = world.record(Fields::new());
+    let missing = world.record(Fields::new().with("room", Value::Ref(world.record(Fields::new()).id)));
+    let mut tx = world.store.write().await.unwrap();
+    assert!(tx.insert(world.sample(), &[missing]).await.is_err());
+    tx.insert(world.sample(), std::slice::from_ref(&record)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.find("lab.sample", record.id).await, Some(record));
+}

@@ -1,0 +1,196 @@
+//! Filters mean in SQL what they mean in memory.
+
+mod generate;
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use jiff::{SignedDuration, Timestamp};
+use pergola_model::{
+    Fields, Id, Money, Query, Record, Value,
+    expr::{Env, Expression, Type},
+};
+use proptest::{
+    prelude::*,
+    test_runner::{Config, TestRunner},
+};
+use rust_decimal::Decimal;
+use tokio::runtime::Runtime;
+
+use crate::{
+    sqlite,
+    world::{World, now},
+};
+
+/// Types of the parameters `p0` … that generated expressions use.
+const PARAMETERS: [Type; 6] = [Type::Integer, Type::Decimal, Type::Text, Type::DateTime, Type::Bool, Type::Date];
+
+/// A store with a few records, related to each other and to contacts.
+struct Sample {
+    world: World,
+    records: Vec<Record>,
+    related: BTreeMap<Id, Record>,
+}
+
+impl Sample {
+    async fn new(fields: Vec<(Fields, Option<usize>, Option<usize>)>, contacts: Vec<Fields>) -> Self {
+        let world = sqlite::world().await;
+        let contacts: Vec<Record> = contacts.into_iter().map(|fields| world.record(fields)).collect();
+        world.insert("contact", &contacts).await.unwrap();
+        let mut records: Vec<Record> = Vec::new();
+        for (fields, room, contact) in fields {
+            let mut record = world.record(fields);
+            if let Some(room) = room.and_then(|room| records.get(room)) {
+                record.fields.set("room", room.id);
+            }
+            if let Some(contact) = contact.and_then(|contact| contacts.get(contact)) {
+                record.fields.set("contact", contact.id);
+            }
+            world.insert("lab.sample", std::slice::from_ref(&record)).await.unwrap();
+            records.push(record);
+        }
+        let related = records.iter().chain(&contacts).map(|record| (record.id, record.clone())).collect();
+        Self { world, records, related }
+    }
+
+    /// The ids of records for which the expression holds, in memory. None when arithmetic leaves its range.
+    fn in_memory(&self, expression: &Expression, parameters: &[Value]) -> Option<Vec<Id>> {
+        let mut ids = Vec::new();
+        for record in &self.records {
+            let mut related = BTreeMap::new();
+            for via in expression.relations() {
+                if let Some(other) = record.fields.get(via).as_ref_id().and_then(|id| self.related.get(&id)) {
+                    related.insert(via.to_owned(), other.clone());
+                }
+            }
+            let env = Env { record, related: &related, now: now(), parameters };
+            if expression.holds(&env).ok()? {
+                ids.push(record.id);
+            }
+        }
+        Some(ids)
+    }
+
+    async fn in_sql(&self, expression: Expression, parameters: Vec<Value>) -> Vec<Id> {
+        let query = Query { filter: Some(expression), parameters, ..self.world.query("lab.sample") };
+        let mut reader = self.world.store.read().await.unwrap();
+        let listed = reader.list(&self.world.catalog, &query).await.unwrap();
+        assert_eq!(reader.count(&self.world.catalog, &query).await.unwrap(), listed.records.len() as u64);
+        listed.records.into_iter().map(|record| record.id).collect()
+    }
+
+    async fn check(&self, source: &str, parameters: Vec<Value>) {
+        let expression = self.world.expression("lab.sample", source, &PARAMETERS);
+        let Some(wanted) = self.in_memory(&expression, &parameters) else { return };
+        let found = self.in_sql(expression, parameters.clone()).await;
+        assert!(found == wanted, "{source}\nwith {parameters:?}\nin SQL {found:?}\nin memory {wanted:?}");
+    }
+}
+
+/// Random records, each asked by random expressions.
+#[test]
+fn a_filter_selects_the_same_records_in_sql_as_in_memory() {
+    let runtime = Runtime::new().unwrap();
+    let seen = RefCell::new((0_usize, 0_usize));
+    let world = (
+        prop::collection::vec((generate::fields(), prop::option::of(0..6_usize), prop::option::of(0..4_usize)), 12),
+        prop::collection::vec(generate::contact(), 3),
+    );
+    let cases = prop::collection::vec((generate::condition(), generate::parameters()), 60);
+    // Each case is a new file with 12 records and 60 expressions.
+    let mut runner = TestRunner::new(Config { cases: 40, failure_persistence: None, ..Config::default() });
+    let result = runner.run(&(world, cases), |((fields, contacts), cases)| {
+        runtime.block_on(async {
+            let sample = Sample::new(fields, contacts).await;
+            for (source, parameters) in cases {
+                sample.check(&source, parameters.clone()).await;
+                let expression = sample.world.expression("lab.sample", &source, &PARAMETERS);
+                let holds = sample.in_memory(&expression, &parameters).map_or(0, |ids| ids.len());
+                let mut seen = seen.borrow_mut();
+                seen.0 += usize::from((1..12).contains(&holds));
+                seen.1 += 1;
+            }
+        });
+        Ok(())
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+    let (telling, all) = seen.into_inner();
+    assert!(telling * 5 > all, "too few expressions tell records apart: {telling} of {all}");
+}
+
+fn instant(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// What random expressions seldom hit.
+#[tokio::test]
+async fn the_corners_of_filters_agree_too() {
+    let texts = ["", "a", "%", "_", "\\", "é", "\u{d7ff}b", "\u{10ffff}", "ab%c", "a'\"b"];
+    let mut records: Vec<_> = texts.iter().map(|text| (Fields::new().with("title", *text), None, None)).collect();
+    let full = Fields::new()
+        .with("amount", i64::MAX)
+        .with("fee", Value::Decimal(Decimal::new(100, 2)))
+        .with("weight", Value::Decimal(Decimal::new(i64::MAX, 3)))
+        .with("price", Value::Money(Money { amount_minor: i64::MIN, currency: "RUB".to_owned() }))
+        .with("open", true)
+        .with("day", Value::Date("2026-03-31".parse().unwrap()))
+        .with("starts_at", instant("2026-03-31T12:00:00.000001Z"))
+        .with("length", Value::Duration(SignedDuration::from_hours(24)))
+        .with("tags", Value::Tags(vec!["a\"b".to_owned(), "é".to_owned()]))
+        .with("data", Value::Json(serde_json::Value::Null));
+    records.push((full.clone(), Some(0), Some(0)));
+    records.push((full.with("open", false), Some(10), Some(1)));
+    let contacts = vec![Fields::new().with("name", "é"), Fields::new().with("lab.discount", Value::Decimal(15.into()))];
+    let sample = Sample::new(records, contacts).await;
+    for source in [
+        "title.startsWith('')",
+        "title.endsWith('')",
+        "title.contains('')",
+        "title.startsWith('\u{10ffff}')",
+        "title.startsWith('\u{d7ff}')",
+        "title.startsWith('%')",
+        "title.endsWith('é')",
+        "title.contains('_')",
+        "title.contains('\\\\')",
+        "title.startsWith(title)",
+        "title.endsWith(title)",
+        "contact.name.contains(title)",
+        "!(title.startsWith('a'))",
+        "title in ['a', p2, title]",
+        "!(open)",
+        "open == (amount > 3)",
+        "(title == 'a') != (amount > 3)",
+        "open != true",
+        "fee < 1.001",
+        "fee == 1.001",
+        "fee != 1.001",
+        "fee >= 0.999 && fee <= 1.0",
+        "1.001 > fee",
+        "fee in [1, 1.001]",
+        "fee < 99999999999999999999.0",
+        "weight > -99999999999999999999.0",
+        "fee + fee == 2.00",
+        "fee - 0.5 < 0.501",
+        "contact.lab.discount < fee",
+        "contact.lab.discount + fee > 15.999",
+        "price.amount_minor < 0 && price.currency == 'RUB'",
+        "price == null || data != null",
+        "starts_at > now",
+        "starts_at - now <= duration('1ms')",
+        "starts_at - duration('24h') < now",
+        "length * 2 == duration('48h')",
+        "'a\"b' in tags && !('a' in tags)",
+        "'é' in tags",
+        "room.room != null",
+        "room.title == ''",
+        "contact != null && contact.name == null",
+        "contact.name != 'é'",
+        "room.id == room",
+        "amount == p0 || day == p5 || open == p4",
+        "!(amount == p0)",
+        "amount - 1 > 5 || amount == null",
+    ] {
+        for parameters in [vec![], vec![Value::Integer(1), Value::Integer(1), "a".into(), Value::Null, true.into()]] {
+            sample.check(source, parameters).await;
+        }
+    }
+}

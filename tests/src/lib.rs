@@ -1,0 +1,1 @@
+//! What crosses crates: scenarios, hostile plugins, faults and benchmarks.
