@@ -58,6 +58,6 @@ fn pool(config: &RuntimeConfig) -> PoolingAllocationConfig {
         .max_unused_warm_slots(u32::try_from(config.calls_max).unwrap_or(u32::MAX))
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES)
-        .pagemap_scan(Enabled::No);
+        .pagemap_scan(Enabled::Auto);
     pool
 }

@@ -21,8 +21,8 @@ impl From<Error> for Problem {
             }
             Error::BadRequest { code, .. } => Self::bad_request(code, detail),
             Error::Conflict { code, issues, .. } => Self::new(StatusCode::CONFLICT, code, detail).with_errors(issues),
-            Error::Refused(refused) => refusal(refused),
-            Error::Plugin(error) => plugin_problem(error),
+            Error::Refused(refused) => refusal(*refused),
+            Error::Plugin(error) => plugin_problem(*error),
             Error::Manifest(issues) => {
                 let issues =
                     issues.into_iter().map(|one| FieldIssue::new(one.path, "bad_manifest", one.message)).collect();

@@ -118,11 +118,11 @@ fn refused(message: &str) -> Error {
 }
 
 fn broken() -> Error {
-    Error::Plugin(pergola_service::ports::plugins::CallError::Trap {
+    Error::Plugin(Box::new(pergola_service::ports::plugins::CallError::Trap {
         plugin: pergola_model::PluginId::new("salon").unwrap(),
         handler: "before-write",
         cause: "unreachable".to_owned(),
-    })
+    }))
 }
 
 #[async_trait]
