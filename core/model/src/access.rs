@@ -118,8 +118,6 @@ pub struct RecordGrants {
     pub patterns: Vec<(String, Vec<Operation>)>,
 }
 
-
-
 impl RecordGrants {
     /// Whether a pattern covers the operation on the object.
     #[must_use]

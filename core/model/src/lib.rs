@@ -9,20 +9,20 @@
 //!
 //! Invariants: no clock, no randomness, no environment, no files, no async.
 
+pub mod access;
+pub mod catalog;
+pub mod change;
+pub mod decl;
+pub mod expr;
+pub mod field;
+pub mod json;
 pub mod name;
 pub mod nearest;
-pub mod value;
-pub mod decl;
-pub mod field;
-pub mod object;
-pub mod catalog;
-pub mod record;
-pub mod json;
 pub mod normal;
-pub mod expr;
+pub mod object;
 pub mod query;
-pub mod change;
-pub mod access;
+pub mod record;
+pub mod value;
 
 pub use access::{Actor, Operation, Role};
 pub use catalog::Catalog;

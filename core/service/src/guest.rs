@@ -46,7 +46,9 @@ pub(crate) async fn answer(access: &mut dyn Access, rights: &Rights, request: Re
         Request::Query(guest) => page(access, rights, guest).await,
         Request::Apply(changes) => access.apply(rights, changes).await.map(Response::Records),
         Request::QueueMessage(message) => queue_message(access, rights, message).await.map(Response::Id),
-        Request::CancelMessages { object, id } => cancel_messages(access, rights, &object, id).await.map(Response::Count),
+        Request::CancelMessages { object, id } => {
+            cancel_messages(access, rights, &object, id).await.map(Response::Count)
+        }
     };
     answered.map_err(Error::into_failure)
 }
@@ -94,7 +96,12 @@ fn compile_query(catalog: &Catalog, object: &Object, guest: GuestQuery, now: Tim
 ///
 /// # Errors
 /// `bad_filter`, with the place in the text.
-pub fn compile_filter(catalog: &Catalog, object: &Object, text: &str, parameters: &[Type]) -> Result<Expression, Error> {
+pub fn compile_filter(
+    catalog: &Catalog,
+    object: &Object,
+    text: &str,
+    parameters: &[Type],
+) -> Result<Expression, Error> {
     let settings = std::collections::BTreeMap::new();
     let scope = Scope {
         object: &object.name,
@@ -120,7 +127,8 @@ pub fn parse_sort(object: &Object, text: &str) -> Result<Vec<query::SortKey>, Er
 /// # Errors
 /// `bad_cursor`.
 pub fn decode_cursor(object: &Object, text: &str, sort: &[query::SortKey]) -> Result<Cursor, Error> {
-    Cursor::decode(text, object, sort).map_err(|error| Error::BadRequest { code: "bad_cursor", message: error.to_string() })
+    Cursor::decode(text, object, sort)
+        .map_err(|error| Error::BadRequest { code: "bad_cursor", message: error.to_string() })
 }
 
 /// Messages are the host's own records: the grant is the capability, not rights on `message`.
@@ -130,14 +138,20 @@ fn message_rights(access: &dyn Access, rights: &Rights) -> Result<(String, Right
     if granted {
         Ok((plugin, Rights::of(&Actor::System)))
     } else {
-        Err(Error::Forbidden(format!("plugin {plugin} may not send messages: add messages = true under [capabilities] in its plugin.toml")))
+        Err(Error::Forbidden(format!(
+            "plugin {plugin} may not send messages: add messages = true under [capabilities] in its plugin.toml"
+        )))
     }
 }
 
 async fn queue_message(access: &mut dyn Access, rights: &Rights, message: OutgoingMessage) -> Result<Id, Error> {
     let (plugin, system) = message_rights(access, rights)?;
     if message.body.chars().count() > MESSAGE_CHARS_MAX {
-        return Err(Error::invalid("body", "too_long", format!("a message has at most {MESSAGE_CHARS_MAX} characters")));
+        return Err(Error::invalid(
+            "body",
+            "too_long",
+            format!("a message has at most {MESSAGE_CHARS_MAX} characters"),
+        ));
     }
     let key = format!("{plugin}:{}", message.key);
     if let Some(earlier) = find_message(access, &system, &key).await? {

@@ -6,13 +6,13 @@
 //! Invariants: no sqlx, axum, wasmtime, environment, files or system clock.
 
 pub mod error;
+pub mod guest;
 pub mod ports;
 pub mod rights;
-pub mod workspace;
 mod unit;
-pub mod guest;
 pub mod worker;
+pub mod workspace;
 
 pub use error::Error;
-pub use workspace::{ApplyMode, Workspace};
 pub use worker::Worker;
+pub use workspace::{ApplyMode, Workspace};

@@ -70,7 +70,10 @@ impl Rights {
         if self.actor.may(operation, object) {
             Ok(())
         } else {
-            Err(Error::Forbidden(format!("{} may not {word} {object}: ask an owner for a role that may", self.actor.label())))
+            Err(Error::Forbidden(format!(
+                "{} may not {word} {object}: ask an owner for a role that may",
+                self.actor.label()
+            )))
         }
     }
 }
@@ -80,7 +83,9 @@ impl Via {
     fn writes_own_fields(&self, operation: Operation, fields: &Fields) -> bool {
         operation == Operation::Update
             && !fields.is_empty()
-            && fields.iter().all(|(key, _)| key.split_once('.').is_some_and(|(plugin, _)| plugin == self.plugin.as_str()))
+            && fields
+                .iter()
+                .all(|(key, _)| key.split_once('.').is_some_and(|(plugin, _)| plugin == self.plugin.as_str()))
     }
 
     fn has_own_right(&self, object: &ObjectName) -> bool {

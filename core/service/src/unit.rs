@@ -72,7 +72,12 @@ impl Unit {
     }
 
     /// Applies the changes in order; answers one record for each.
-    pub(crate) fn apply<'a>(&'a mut self, rights: &'a Rights, changes: Vec<Change>, depth: u32) -> Boxed<'a, Vec<RecordOf>> {
+    pub(crate) fn apply<'a>(
+        &'a mut self,
+        rights: &'a Rights,
+        changes: Vec<Change>,
+        depth: u32,
+    ) -> Boxed<'a, Vec<RecordOf>> {
         Box::pin(async move {
             let mut records = Vec::with_capacity(changes.len());
             for batch in self.batches(changes)? {
@@ -157,7 +162,12 @@ impl Unit {
     }
 
     /// Keeps an answer under its idempotency key, in this transaction.
-    pub(crate) async fn keep_answer(&mut self, keyed: &Keyed, answer: &KeyedAnswer, kept: Duration) -> Result<(), Error> {
+    pub(crate) async fn keep_answer(
+        &mut self,
+        keyed: &Keyed,
+        answer: &KeyedAnswer,
+        kept: Duration,
+    ) -> Result<(), Error> {
         let expires_at = self.now.checked_add(kept).unwrap_or(Timestamp::MAX);
         let stored = StoredAnswer {
             key: keyed.key.clone(),

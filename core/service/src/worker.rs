@@ -154,7 +154,12 @@ impl Workspace {
     ///
     /// # Errors
     /// [`Error::Refused`] with the plugin's code, or a plugin error.
-    pub async fn serve_route(&self, actor: &Actor, plugin: &PluginId, request: RouteRequest) -> Result<RouteResponse, Error> {
+    pub async fn serve_route(
+        &self,
+        actor: &Actor,
+        plugin: &PluginId,
+        request: RouteRequest,
+    ) -> Result<RouteResponse, Error> {
         let catalog = self.catalog();
         match call_after_commit(self, &catalog, plugin, actor, Call::Route(request)).await? {
             Reply::Response(response) => Ok(response),
@@ -168,7 +173,8 @@ impl Workspace {
     /// [`Error::NotFound`] when the plugin declares no such action, [`Error::Refused`], or a plugin error.
     pub async fn run_action(&self, actor: &Actor, plugin: &PluginId, id: &str, input: String) -> Result<String, Error> {
         let catalog = self.catalog();
-        let declared = catalog.plugins.get(plugin).is_some_and(|one| one.manifest.action.iter().any(|one| one.id.as_str() == id));
+        let declared =
+            catalog.plugins.get(plugin).is_some_and(|one| one.manifest.action.iter().any(|one| one.id.as_str() == id));
         if !declared {
             return Err(Error::NotFound(format!("there is no action {id} of plugin {plugin}")));
         }

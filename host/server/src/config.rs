@@ -96,7 +96,8 @@ pub(crate) enum Tls {
     #[default]
     Starttls,
     /// From the first byte.
-    Tls,
+    #[serde(rename = "tls")]
+    Implicit,
 }
 
 /// `[log]`
@@ -130,7 +131,9 @@ pub(crate) fn load(data: &Path) -> anyhow::Result<Config> {
     let file = data.join("pergola.toml");
     let source = config::Config::builder()
         .add_source(config::File::from(file.clone()).required(false).format(config::FileFormat::Toml))
-        .add_source(config::Environment::with_prefix("PERGOLA").prefix_separator("_").separator("__").ignore_empty(true))
+        .add_source(
+            config::Environment::with_prefix("PERGOLA").prefix_separator("_").separator("__").ignore_empty(true),
+        )
         .build()
         .and_then(config::Config::try_deserialize::<Loose>)
         .map_err(|error| problem(format!("{} or a PERGOLA_… variable: {error}", file.display())))?;

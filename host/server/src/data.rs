@@ -107,7 +107,9 @@ impl DataDir {
                 "another server runs on {}; stop it first, or give another --data",
                 self.root.display()
             ))),
-            Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+            Err(fs::TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
         }
     }
 
@@ -141,7 +143,8 @@ fn write_synced(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 #[cfg(unix)]
 fn make_private(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700)).with_context(|| format!("cannot protect {}", path.display()))
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot protect {}", path.display()))
 }
 
 #[cfg(not(unix))]

@@ -38,7 +38,8 @@ pub(crate) async fn open(data: &DataDir, config: &config::Config) -> anyhow::Res
     let store = SqliteStore::open(&data.database(), pergola_store::Options::default())
         .await
         .with_context(|| format!("cannot open {}", data.database().display()))?;
-    let runtime = Runtime::new(RuntimeConfig::default(), Arc::clone(&ids)).context("cannot start the plugin runtime")?;
+    let runtime =
+        Runtime::new(RuntimeConfig::default(), Arc::clone(&ids)).context("cannot start the plugin runtime")?;
     let stored = store.read().await?.list_plugins().await?;
     for plugin in &stored {
         load_stored(data, &runtime, plugin)?;
@@ -79,8 +80,9 @@ fn load_stored(data: &DataDir, runtime: &Runtime, plugin: &StoredPlugin) -> anyh
     let manifest = pergola_manifest::parse(&plugin.manifest, "plugin.toml")
         .map_err(|error| anyhow::anyhow!("the stored manifest of plugin {} is damaged: {error}", plugin.id))?;
     let path = data.component(&plugin.digest);
-    let component = fs::read(&path)
-        .with_context(|| format!("plugin {} is installed, but {} cannot be read; install it again", plugin.id, path.display()))?;
+    let component = fs::read(&path).with_context(|| {
+        format!("plugin {} is installed, but {} cannot be read; install it again", plugin.id, path.display())
+    })?;
     let digest = runtime
         .load(&plugin.id, &manifest, &component, Some(&data.cache()))
         .with_context(|| format!("cannot load plugin {}", plugin.id))?;
@@ -103,7 +105,8 @@ pub(crate) fn read_manifest(dir: &Path, others: &[Arc<Manifest>]) -> anyhow::Res
     let path = dir.join("plugin.toml");
     let text = fs::read_to_string(&path)
         .map_err(|error| problem(format!("{}: {error}; a plugin's folder has a plugin.toml", path.display())))?;
-    let manifest = pergola_manifest::check(&text, &path.display().to_string(), others).map_err(|error| problem(error.to_string()))?;
+    let manifest = pergola_manifest::check(&text, &path.display().to_string(), others)
+        .map_err(|error| problem(error.to_string()))?;
     Ok((Arc::new(manifest), text))
 }
 
@@ -120,7 +123,12 @@ impl Opened {
     }
 
     /// Installs or upgrades a plugin; none if this very version is installed.
-    pub(crate) async fn install(&self, data: &DataDir, folder: PluginFolder, dry_run: bool) -> anyhow::Result<Option<InstallReport>> {
+    pub(crate) async fn install(
+        &self,
+        data: &DataDir,
+        folder: PluginFolder,
+        dry_run: bool,
+    ) -> anyhow::Result<Option<InstallReport>> {
         let id = folder.manifest.id.clone();
         let digest = self
             .runtime
@@ -130,7 +138,8 @@ impl Opened {
         if stored.iter().any(|one| one.id == id && one.digest == digest && one.manifest == folder.manifest_text) {
             return Ok(None);
         }
-        let package = Package { manifest: folder.manifest, manifest_text: folder.manifest_text, digest: digest.clone() };
+        let package =
+            Package { manifest: folder.manifest, manifest_text: folder.manifest_text, digest: digest.clone() };
         if dry_run {
             return Ok(Some(self.workspace.plan_install(&package).await?));
         }

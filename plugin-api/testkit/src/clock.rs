@@ -39,7 +39,7 @@ impl Clock for TestClock {
     }
 }
 
-/// UUIDv7s that differ only in their time and a counter.
+/// Version 7 UUIDs that differ only in their time and a counter.
 #[derive(Debug, Default)]
 pub struct CountedIds(AtomicU64);
 

@@ -24,7 +24,9 @@ use std::{
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
-use pergola_model::{Actor, Change, ChangeKind, Fields, Id, Locale, ObjectName, Query, Record, Role, decl::Manifest, json};
+use pergola_model::{
+    Actor, Change, ChangeKind, Fields, Id, Locale, ObjectName, Query, Record, Role, decl::Manifest, json,
+};
 use pergola_runtime::{Runtime, RuntimeConfig};
 use pergola_service::{
     Error, Worker, Workspace, guest,
@@ -113,7 +115,12 @@ impl TestHost {
     pub async fn install_component(&self, manifest_text: &str, component: &[u8]) -> anyhow::Result<()> {
         let others: Vec<Arc<Manifest>> = {
             let catalog = self.workspace.catalog();
-            catalog.plugins.values().map(|installed| Arc::clone(&installed.manifest)).filter(|one| !one.id.is_core()).collect()
+            catalog
+                .plugins
+                .values()
+                .map(|installed| Arc::clone(&installed.manifest))
+                .filter(|one| !one.id.is_core())
+                .collect()
         };
         let manifest = Arc::new(pergola_manifest::check(manifest_text, "plugin.toml", &others)?);
         let digest = self.runtime.load(&manifest.id, &manifest, component, Some(Path::new(CACHE)))?;
@@ -164,7 +171,13 @@ impl TestHost {
     ///
     /// # Errors
     /// [`Error::NotFound`] for an unknown object, [`Error::Invalid`] for fields that do not fit.
-    pub fn read_change(&self, kind: ChangeKind, object: &str, id: Option<&Json>, fields: &Json) -> Result<Change, Error> {
+    pub fn read_change(
+        &self,
+        kind: ChangeKind,
+        object: &str,
+        id: Option<&Json>,
+        fields: &Json,
+    ) -> Result<Change, Error> {
         let catalog = self.workspace.catalog();
         let unknown = || Error::NotFound(format!("there is no object {object}"));
         let object = catalog.find_object(object).ok_or_else(unknown)?;
@@ -205,7 +218,14 @@ impl TestHost {
     ///
     /// # Errors
     /// The plugin's refusal, or what broke.
-    pub async fn route(&self, plugin: &str, method: &str, path: &str, query: &[(&str, &str)], body: &Json) -> Result<(u16, Json), Error> {
+    pub async fn route(
+        &self,
+        plugin: &str,
+        method: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        body: &Json,
+    ) -> Result<(u16, Json), Error> {
         let internal = |error: Box<dyn std::error::Error + Send + Sync>| Error::Internal(error);
         let request = RouteRequest {
             method: method.to_owned(),

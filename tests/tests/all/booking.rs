@@ -135,9 +135,7 @@ async fn what_cannot_be_booked_is_told_with_the_field() {
 async fn an_appointment_at_the_desk_is_held_to_the_same_rules() {
     let salon = Salon::open().await;
     let masha = salon.host.create("contact", &json!({"name": "Masha"})).await.unwrap()["id"].clone();
-    let appointment = |hour: i8, minute: i8| {
-        json!({"contact": masha, "service": salon.haircut, "master": salon.anna, "starts_at": at(3, hour, minute)})
-    };
+    let appointment = |hour: i8, minute: i8| json!({"contact": masha, "service": salon.haircut, "master": salon.anna, "starts_at": at(3, hour, minute)});
     let first = salon.host.create("booking.appointment", &appointment(12, 0)).await.unwrap();
     let refused = told(salon.host.create("booking.appointment", &appointment(12, 30)).await);
     assert!(refused.starts_with("overlap [\"starts_at\"]"), "{refused}");

@@ -36,7 +36,8 @@ async fn packs() -> &'static [Pack] {
     static PACKS: OnceCell<Vec<Pack>> = OnceCell::const_new();
     PACKS
         .get_or_init(|| async {
-            let dirs: Vec<PathBuf> = ["booking", "salon"].iter().map(|pack| root().join("plugins").join(pack)).collect();
+            let dirs: Vec<PathBuf> =
+                ["booking", "salon"].iter().map(|pack| root().join("plugins").join(pack)).collect();
             let building = dirs.clone();
             let built = tokio::task::spawn_blocking(move || {
                 let dirs: Vec<&Path> = building.iter().map(PathBuf::as_path).collect();
@@ -65,11 +66,14 @@ impl Salon {
         for (manifest, component) in packs().await {
             host.install_component(manifest, component).await.unwrap();
         }
-        let service = |name: &str, minutes: i64| json!({"name": name, "minutes": minutes, "price": "2500", "category": "Hair"});
+        let service =
+            |name: &str, minutes: i64| json!({"name": name, "minutes": minutes, "price": "2500", "category": "Hair"});
         let haircut = host.create("booking.service", &service("Haircut", 60)).await.unwrap()["id"].clone();
         let nails = host.create("booking.service", &service("Manicure", 90)).await.unwrap()["id"].clone();
-        let anna = host.create("booking.resource", &json!({"name": "Anna", "position": 1})).await.unwrap()["id"].clone();
-        let boris = host.create("booking.resource", &json!({"name": "Boris", "position": 2})).await.unwrap()["id"].clone();
+        let anna =
+            host.create("booking.resource", &json!({"name": "Anna", "position": 1})).await.unwrap()["id"].clone();
+        let boris =
+            host.create("booking.resource", &json!({"name": "Boris", "position": 2})).await.unwrap()["id"].clone();
         for (master, service) in [(&anna, &haircut), (&boris, &haircut), (&anna, &nails)] {
             host.create("booking.offering", &json!({"resource": master, "service": service})).await.unwrap();
         }

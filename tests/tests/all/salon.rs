@@ -71,7 +71,8 @@ async fn after_the_visit_a_rating_is_asked_for_and_counts_for_the_master() {
     assert_eq!(messages(&salon, "rating").await.len(), 1, "{:?}", bodies(&salon));
     let bad = told(salon.host.route("salon", "POST", "/rate", &[], &json!({"appointment": id, "stars": 6})).await);
     assert!(bad.contains("stars"), "{bad}");
-    let (status, _) = salon.host.route("salon", "POST", "/rate", &[], &json!({"appointment": id, "stars": 4})).await.unwrap();
+    let (status, _) =
+        salon.host.route("salon", "POST", "/rate", &[], &json!({"appointment": id, "stars": 4})).await.unwrap();
     assert_eq!(status, 201);
     let again = told(salon.host.route("salon", "POST", "/rate", &[], &json!({"appointment": id, "stars": 1})).await);
     assert!(again.starts_with("taken"), "{again}");
@@ -126,7 +127,8 @@ async fn a_visit_counts_once_however_it_is_marked() {
 async fn a_room_is_nobodys_preferred_master() {
     let salon = Salon::open().await;
     let room = salon.host.create("booking.resource", &json!({"name": "Room 1", "kind": "room"})).await.unwrap();
-    let refused = told(salon.host.create("contact", &json!({"name": "Masha", "salon": {"preferred_master": room["id"]}})).await);
+    let refused =
+        told(salon.host.create("contact", &json!({"name": "Masha", "salon": {"preferred_master": room["id"]}})).await);
     assert!(refused.contains("salon.preferred_master"), "{refused}");
     salon.host.create("contact", &json!({"name": "Masha", "salon": {"preferred_master": salon.anna}})).await.unwrap();
 }

@@ -40,7 +40,11 @@ fn actual() -> BTreeMap<String, BTreeSet<String>> {
     let packages = metadata["packages"].as_array().unwrap();
     let edges = |package: &Json| {
         let dependencies = package["dependencies"].as_array().unwrap();
-        dependencies.iter().filter(|one| one["kind"].is_null()).map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+        dependencies
+            .iter()
+            .filter(|one| one["kind"].is_null())
+            .map(|one| one["name"].as_str().unwrap().to_owned())
+            .collect()
     };
     packages.iter().map(|package| (package["name"].as_str().unwrap().to_owned(), edges(package))).collect()
 }
@@ -51,7 +55,9 @@ fn the_crates_use_each_other_as_the_architecture_says() {
     let mut complaints = Vec::new();
     for (name, dependencies) in &actual {
         let Some(row) = documented.get(name) else {
-            complaints.push(format!("{name} is not in the table of docs/architecture.md: add a row that says what it holds and may use"));
+            complaints.push(format!(
+                "{name} is not in the table of docs/architecture.md: add a row that says what it holds and may use"
+            ));
             continue;
         };
         let own: BTreeSet<String> = dependencies.iter().filter(|one| one.starts_with("pergola")).cloned().collect();
@@ -61,10 +67,14 @@ fn the_crates_use_each_other_as_the_architecture_says() {
             ));
         }
         for unused in row.uses.difference(&own) {
-            complaints.push(format!("{name} does not use {unused} any more: take it out of the table in docs/architecture.md"));
+            complaints.push(format!(
+                "{name} does not use {unused} any more: take it out of the table in docs/architecture.md"
+            ));
         }
         for forbidden in dependencies.intersection(&row.never) {
-            complaints.push(format!("{name} must never use {forbidden} (docs/architecture.md): put what needs it behind a port"));
+            complaints.push(format!(
+                "{name} must never use {forbidden} (docs/architecture.md): put what needs it behind a port"
+            ));
         }
     }
     for name in documented.keys().filter(|name| !actual.contains_key(*name)) {
@@ -120,7 +130,8 @@ fn no_file_is_too_long_to_read() {
 
 #[test]
 fn nobody_writes_mod_rs() {
-    let found: Vec<String> = sources().iter().map(|path| shown(path)).filter(|path| path.ends_with("/mod.rs")).collect();
+    let found: Vec<String> =
+        sources().iter().map(|path| shown(path)).filter(|path| path.ends_with("/mod.rs")).collect();
     assert!(found.is_empty(), "name these after their module instead: {}", found.join(", "));
 }
 
@@ -132,7 +143,8 @@ fn the_forbidden_words_of_the_glossary_stay_out_of_code() {
         .filter(|path| !path.ends_with("tidy.rs"))
         .flat_map(|path| {
             let text = fs::read_to_string(path).unwrap().to_lowercase();
-            let hits = FORBIDDEN.iter().filter(|word| text.contains(**word)).map(|word| format!("{}: {word}", shown(path)));
+            let hits =
+                FORBIDDEN.iter().filter(|word| text.contains(**word)).map(|word| format!("{}: {word}", shown(path)));
             hits.collect::<Vec<_>>()
         })
         .collect();

@@ -75,7 +75,8 @@ async fn groups_fail_on_their_own_and_a_dry_run_writes_none() {
         vec![host.read_change(ChangeKind::Create, "contact", None, &fields).unwrap()]
     };
     let groups = || vec![group(Some("A")), group(None), group(Some("B")), group(Some("C")), group(None)];
-    let outcome = |results: Vec<Result<_, _>>| results.iter().map(|one: &Result<Vec<_>, _>| one.is_ok()).collect::<Vec<_>>();
+    let outcome =
+        |results: Vec<Result<_, _>>| results.iter().map(|one: &Result<Vec<_>, _>| one.is_ok()).collect::<Vec<_>>();
     let expected = vec![true, false, true, true, false];
     let dry = host.workspace.apply_each(&TestHost::owner(), groups(), ApplyMode::DryRun).await.unwrap();
     assert_eq!(outcome(dry), expected);
@@ -132,7 +133,9 @@ async fn roles_bound_what_people_may_do() {
     let as_role = |role| Actor::User { name: "Kim".to_owned(), role };
     let delete = || host.read_change(ChangeKind::Delete, "contact", Some(&masha["id"]), &json!({})).unwrap();
     let create = || host.read_change(ChangeKind::Create, "contact", None, &json!({"name": "B"})).unwrap();
-    let code = |result: Result<_, pergola_service::Error>| result.map(|_: Vec<_>| "done".to_owned()).unwrap_or_else(|error| error.code().to_owned());
+    let code = |result: Result<_, pergola_service::Error>| {
+        result.map(|_: Vec<_>| "done".to_owned()).unwrap_or_else(|error| error.code().to_owned())
+    };
     assert_eq!(code(host.workspace.apply(&as_role(Role::Staff), vec![delete()]).await), "forbidden");
     assert_eq!(code(host.workspace.apply(&as_role(Role::Viewer), vec![create()]).await), "forbidden");
     assert_eq!(code(host.workspace.apply(&Actor::Public, vec![create()]).await), "forbidden");

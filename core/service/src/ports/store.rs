@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{
-    Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Role,
-    name::Name,
-    object::Exclude,
+    Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Role, name::Name, object::Exclude,
 };
 
 /// What the store could not do.

@@ -63,7 +63,13 @@ impl Unit {
         Ok(())
     }
 
-    async fn referring(&mut self, object: &Object, other: &Object, referrer: &Referrer, id: Id) -> Result<Vec<Id>, Error> {
+    async fn referring(
+        &mut self,
+        object: &Object,
+        other: &Object,
+        referrer: &Referrer,
+        id: Id,
+    ) -> Result<Vec<Id>, Error> {
         let catalog = Arc::clone(&self.catalog);
         let filter = compile_equals(other, &referrer.field)?;
         let query = Query {
@@ -97,7 +103,8 @@ fn compile_equals(object: &Object, field: &str) -> Result<Expression, Error> {
         settings: &settings,
         parameters: &[ty],
     };
-    Expression::compile(&format!("{field} == p0"), &scope, &Type::Bool).map_err(|error| Error::Internal(Box::new(error)))
+    Expression::compile(&format!("{field} == p0"), &scope, &Type::Bool)
+        .map_err(|error| Error::Internal(Box::new(error)))
 }
 
 fn clear(other: &Object, referrer: &Referrer, id: Id) -> Change {

@@ -11,7 +11,9 @@ use pergola_model::{
 use super::{Unit, host::TransactionHost, prepare};
 use crate::{
     error::Error,
-    ports::plugins::{Call, CallContext, CallError, Pending as PendingRow, PendingBatch, Reply, Verdict, Written, WrittenBatch},
+    ports::plugins::{
+        Call, CallContext, CallError, Pending as PendingRow, PendingBatch, Reply, Verdict, Written, WrittenBatch,
+    },
     rights::Rights,
 };
 
@@ -27,7 +29,9 @@ impl Unit {
     ) -> Result<(), Error> {
         for hook in self.hooks(object, Phase::Before, kind) {
             let batch = PendingBatch { object: object.name.clone(), kind, rows: rows.to_vec() };
-            if let Some(Reply::Verdicts(verdicts)) = self.call_hook(rights, &hook, Call::BeforeWrite(batch), depth).await? {
+            if let Some(Reply::Verdicts(verdicts)) =
+                self.call_hook(rights, &hook, Call::BeforeWrite(batch), depth).await?
+            {
                 self.take_verdicts(&hook, object, kind, rows, verdicts)?;
             }
         }
@@ -58,7 +62,13 @@ impl Unit {
     }
 
     /// Calls one hook. None when it failed and declares that the write goes on without it.
-    async fn call_hook(&mut self, rights: &Rights, hook: &Hook, call: Call, depth: u32) -> Result<Option<Reply>, Error> {
+    async fn call_hook(
+        &mut self,
+        rights: &Rights,
+        hook: &Hook,
+        call: Call,
+        depth: u32,
+    ) -> Result<Option<Reply>, Error> {
         if hook.on_failure == OnFailure::Reject {
             return self.call_plugin(rights, &hook.plugin, call, depth).await.map(Some).map_err(Error::from);
         }
@@ -79,7 +89,13 @@ impl Unit {
         }
     }
 
-    async fn call_plugin(&mut self, rights: &Rights, plugin: &PluginId, call: Call, depth: u32) -> Result<Reply, CallError> {
+    async fn call_plugin(
+        &mut self,
+        rights: &Rights,
+        plugin: &PluginId,
+        call: Call,
+        depth: u32,
+    ) -> Result<Reply, CallError> {
         let catalog = Arc::clone(&self.catalog);
         let Some(installed) = catalog.plugins.get(plugin) else {
             return Err(CallError::Unavailable { plugin: plugin.clone(), cause: "it is not installed".to_owned() });

@@ -45,12 +45,7 @@ impl Pending {
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark {
-            audit: self.audit.len(),
-            events: self.events.len(),
-            timers: self.timers.len(),
-            messages: self.messages,
-        }
+        Mark { audit: self.audit.len(), events: self.events.len(), timers: self.timers.len(), messages: self.messages }
     }
 
     pub(super) fn go_back_to(&mut self, mark: &Mark) {

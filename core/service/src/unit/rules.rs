@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pergola_model::{
-    Fields, FieldIssue, FieldType, Id, Object, Record, Value,
+    FieldIssue, FieldType, Fields, Id, Object, Record, Value,
     expr::{Env, EvalError, Expression},
     object::Exclude,
 };
@@ -35,14 +35,24 @@ impl Unit {
     }
 
     /// Whether an expression holds for the record as it is now.
-    pub(super) async fn holds(&mut self, object: &Object, record: &Record, expression: &Expression) -> Result<bool, Error> {
+    pub(super) async fn holds(
+        &mut self,
+        object: &Object,
+        record: &Record,
+        expression: &Expression,
+    ) -> Result<bool, Error> {
         let related = self.related(object, record, &[expression]).await?;
         let env = Env { record, related: &related, now: self.now, parameters: &[] };
         expression.holds(&env).map_err(|error| not_computable(expression, &error))
     }
 
     /// Passes when every choice with declared transitions takes a permitted step.
-    pub(super) async fn check_transitions(&mut self, object: &Object, before: &Fields, after: &Record) -> Result<(), Error> {
+    pub(super) async fn check_transitions(
+        &mut self,
+        object: &Object,
+        before: &Fields,
+        after: &Record,
+    ) -> Result<(), Error> {
         for rule in &object.transitions {
             let (old, new) = (before.get(&rule.field), after.fields.get(&rule.field));
             let (Some(old_code), Some(new_code)) = (old.as_text(), new.as_text()) else { continue };
@@ -56,7 +66,9 @@ impl Unit {
                     continue;
                 }
                 match &step.guard {
-                    Some(guard) if !self.holds(object, after, guard).await? => guarded = Some(guard.source().to_owned()),
+                    Some(guard) if !self.holds(object, after, guard).await? => {
+                        guarded = Some(guard.source().to_owned())
+                    }
                     _ => allowed = true,
                 }
             }
@@ -152,9 +164,5 @@ fn no_step(field: &str, old: &str, new: &str, guard: Option<&str>) -> Error {
         Some(guard) => format!("{field} may go from {old} to {new} only if {guard}"),
         None => format!("{field} cannot go from {old} to {new}"),
     };
-    Error::Conflict {
-        code: "transition",
-        issues: vec![FieldIssue::new(field, "transition", message.clone())],
-        message,
-    }
+    Error::Conflict { code: "transition", issues: vec![FieldIssue::new(field, "transition", message.clone())], message }
 }

@@ -1,11 +1,7 @@
 //! Relative timers: set, moved and cleared with the record that they follow.
 
 use jiff::Timestamp;
-use pergola_model::{
-    Object, Record, Value,
-    expr::Env,
-    object::Timer,
-};
+use pergola_model::{Object, Record, Value, expr::Env, object::Timer};
 
 use super::{Unit, rules::not_computable};
 use crate::{error::Error, ports::store::TimerKey};
@@ -15,7 +11,12 @@ impl Unit {
     ///
     /// A timer whose due time does not change is left alone, even when it is past and waits to be
     /// fired. One that would be due in the past is not set: a wake-up is for the future.
-    pub(super) async fn follow(&mut self, object: &Object, before: Option<&Record>, now: Option<&Record>) -> Result<(), Error> {
+    pub(super) async fn follow(
+        &mut self,
+        object: &Object,
+        before: Option<&Record>,
+        now: Option<&Record>,
+    ) -> Result<(), Error> {
         for timer in &object.timers {
             let old = match before {
                 Some(record) => self.due_at(object, timer, record).await?,

@@ -89,11 +89,21 @@ impl Unit {
     }
 
     /// Shows the rows that change anything to the before-hooks.
-    async fn hook_updates(&mut self, rights: &Rights, object: &Object, rows: &mut [Row], depth: u32) -> Result<(), Error> {
+    async fn hook_updates(
+        &mut self,
+        rights: &Rights,
+        object: &Object,
+        rows: &mut [Row],
+        depth: u32,
+    ) -> Result<(), Error> {
         let mut changing: Vec<&mut Row> = rows.iter_mut().filter(|row| !row.changes.is_empty()).collect();
         let mut pending: Vec<PendingRow> = changing
             .iter()
-            .map(|row| PendingRow { id: row.before.id, before: row.before.fields.clone(), changes: row.changes.clone() })
+            .map(|row| PendingRow {
+                id: row.before.id,
+                before: row.before.fields.clone(),
+                changes: row.changes.clone(),
+            })
             .collect();
         if pending.is_empty() {
             return Ok(());
@@ -152,11 +162,8 @@ impl Unit {
 }
 
 fn keep_changed(before: &Record, changes: &mut Fields) {
-    let same: Vec<String> = changes
-        .iter()
-        .filter(|(key, value)| before.fields.get(key) == *value)
-        .map(|(key, _)| key.to_owned())
-        .collect();
+    let same: Vec<String> =
+        changes.iter().filter(|(key, value)| before.fields.get(key) == *value).map(|(key, _)| key.to_owned()).collect();
     for key in same {
         changes.remove(&key);
     }

@@ -46,7 +46,8 @@ impl Worker {
             (state, reader.list_events(plugin, BATCH).await?)
         };
         let Some(last) = events.last().map(|event| event.sequence) else { return Ok(0) };
-        let wanted: Vec<Happened> = events.into_iter().filter(|event| wants(catalog, plugin, event)).map(happened).collect();
+        let wanted: Vec<Happened> =
+            events.into_iter().filter(|event| wants(catalog, plugin, event)).map(happened).collect();
         let outcome = if wanted.is_empty() {
             Ok(())
         } else {

@@ -93,7 +93,10 @@ impl Worker {
             Ok(()) => fields.with("status", "sent").with("sent_at", now).with("error", Value::Null),
             Err(SinkError::Temporary(cause)) if attempts < ATTEMPTS_MAX => {
                 tracing::warn!(message.id = %record.id, attempts, cause, "a message could not leave and is put off");
-                fields.with("status", "queued").with("retry_at", retry_at(now, attempts - 1)).with("error", clipped(&cause))
+                fields
+                    .with("status", "queued")
+                    .with("retry_at", retry_at(now, attempts - 1))
+                    .with("error", clipped(&cause))
             }
             Err(error) => {
                 tracing::warn!(message.id = %record.id, attempts, %error, "a message could not leave");

@@ -45,7 +45,8 @@ impl Worker {
             tracing::info!(plugin = %key.plugin, action = %key.action, "a timer of an earlier version of the plugin is dropped");
             return Ok(());
         }
-        let record = self.workspace.find(&Actor::System, &key.object, key.record).await.map_err(|error| error.to_string())?;
+        let record =
+            self.workspace.find(&Actor::System, &key.object, key.record).await.map_err(|error| error.to_string())?;
         let Some(target) = record else { return Ok(()) };
         let due = Due {
             action: key.action.to_string(),

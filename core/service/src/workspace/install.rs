@@ -73,7 +73,8 @@ impl Workspace {
             let (stored, catalog, previous) = workspace.catalog_with(&package).await?;
             let catalog = Arc::new(catalog);
             let steps = workspace.0.store.plan(&catalog).await?;
-            let mut unit = Unit::begin(&workspace, Budget::new(Limits::background())).await?.under(Arc::clone(&catalog));
+            let mut unit =
+                Unit::begin(&workspace, Budget::new(Limits::background())).await?.under(Arc::clone(&catalog));
             unit.tx.apply_schema(&steps).await?;
             unit.tx.put_plugin(&stored).await?;
             if package.manifest.lifecycle {
@@ -90,7 +91,11 @@ impl Workspace {
     ///
     /// # Errors
     /// [`Error::Manifest`] when a value does not fit its declaration.
-    pub async fn put_plugin_settings(&self, plugin: &PluginId, values: BTreeMap<String, serde_json::Value>) -> Result<(), Error> {
+    pub async fn put_plugin_settings(
+        &self,
+        plugin: &PluginId,
+        values: BTreeMap<String, serde_json::Value>,
+    ) -> Result<(), Error> {
         let plugin = plugin.clone();
         self.detached(move |workspace| async move {
             let _alone = workspace.0.gate.write().await;

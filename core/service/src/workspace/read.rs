@@ -19,7 +19,8 @@ struct StoredLocale {
 }
 
 pub(super) fn locale_from_json(json: &serde_json::Value) -> Result<Locale, Error> {
-    let stored: StoredLocale = serde_json::from_value(json.clone()).map_err(|error| Error::Internal(Box::new(error)))?;
+    let stored: StoredLocale =
+        serde_json::from_value(json.clone()).map_err(|error| Error::Internal(Box::new(error)))?;
     let zone = TimeZone::get(&stored.zone).map_err(|error| Error::Internal(Box::new(error)))?;
     Ok(Locale { region: stored.region, currency: stored.currency, zone })
 }
@@ -33,7 +34,12 @@ impl Workspace {
         self.find_with(&Rights::of(actor), object, id).await
     }
 
-    pub(crate) async fn find_with(&self, rights: &Rights, object: &ObjectName, id: Id) -> Result<Option<Record>, Error> {
+    pub(crate) async fn find_with(
+        &self,
+        rights: &Rights,
+        object: &ObjectName,
+        id: Id,
+    ) -> Result<Option<Record>, Error> {
         rights.check(Operation::Read, object, &Fields::new())?;
         let catalog = self.catalog();
         let object = catalog.object(object).ok_or_else(|| no_object(object.as_str()))?;

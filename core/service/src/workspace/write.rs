@@ -113,7 +113,13 @@ impl Workspace {
     ///
     /// # Errors
     /// `idempotency_key_reused` when the key stood for another request.
-    pub async fn apply_once<F>(&self, actor: &Actor, keyed: Keyed, changes: Vec<Change>, render: F) -> Result<KeyedAnswer, Error>
+    pub async fn apply_once<F>(
+        &self,
+        actor: &Actor,
+        keyed: Keyed,
+        changes: Vec<Change>,
+        render: F,
+    ) -> Result<KeyedAnswer, Error>
     where
         F: FnOnce(&[RecordOf]) -> KeyedAnswer + Send + 'static,
     {

@@ -48,7 +48,10 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
 fn plugins_folder() -> anyhow::Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins");
     folder.canonicalize().map_err(|_| {
-        problem(format!("the plugins' sources are not at {}; run the demo from the checkout that it was built in", folder.display()))
+        problem(format!(
+            "the plugins' sources are not at {}; run the demo from the checkout that it was built in",
+            folder.display()
+        ))
     })
 }
 
@@ -57,12 +60,17 @@ fn build_packs() -> anyhow::Result<Vec<(PathBuf, pergola_build::Built)>> {
     let dirs: Vec<PathBuf> = PACKS.iter().map(|pack| folder.join(pack)).collect();
     let mut progress = Progress::new("building the booking and salon packs", None);
     let paths: Vec<&Path> = dirs.iter().map(PathBuf::as_path).collect();
-    let built = pergola_build::build_plugins(&paths, &mut |line| progress.detail(line)).map_err(|error| problem(error.to_string()))?;
+    let built = pergola_build::build_plugins(&paths, &mut |line| progress.detail(line))
+        .map_err(|error| problem(error.to_string()))?;
     progress.done();
     Ok(dirs.into_iter().zip(built).collect())
 }
 
-async fn install_packs(data: &DataDir, opened: &Opened, built: Vec<(PathBuf, pergola_build::Built)>) -> anyhow::Result<()> {
+async fn install_packs(
+    data: &DataDir,
+    opened: &Opened,
+    built: Vec<(PathBuf, pergola_build::Built)>,
+) -> anyhow::Result<()> {
     for (dir, built) in built {
         let text = fs::read_to_string(dir.join("plugin.toml"))?;
         let own = pergola_manifest::parse(&text, "plugin.toml").map_err(|error| problem(error.to_string()))?;

@@ -33,7 +33,11 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
         ImportError::File { .. } | ImportError::Options(_) => problem(error.to_string()),
         stopped => anyhow::Error::new(stopped),
     })?;
-    if args.json { tell_json(&summary) } else { tell(&summary, args.dry_run) }
+    if args.json {
+        tell_json(&summary)
+    } else {
+        tell(&summary, args.dry_run)
+    }
     Ok(())
 }
 
@@ -70,6 +74,9 @@ fn tell(summary: &ImportSummary, dry_run: bool) {
         say::line(format_args!("  row {} {word}: {}", problem.row, problem.message));
     }
     if let Some(report) = &summary.report {
-        say::line(format_args!("the rows and the reasons are in {}; mend them there and import that file", report.display()));
+        say::line(format_args!(
+            "the rows and the reasons are in {}; mend them there and import that file",
+            report.display()
+        ));
     }
 }

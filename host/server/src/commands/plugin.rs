@@ -84,7 +84,8 @@ fn required_manifests(dir: &Path) -> anyhow::Result<Vec<Arc<pergola_model::decl:
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let manifest =
             pergola_manifest::parse(&text, &path.display().to_string()).map_err(|error| problem(error.to_string()))?;
-        let beside = folder.canonicalize().ok().and_then(|full| full.parent().map(Path::to_path_buf)).unwrap_or_default();
+        let beside =
+            folder.canonicalize().ok().and_then(|full| full.parent().map(Path::to_path_buf)).unwrap_or_default();
         wanted.extend(manifest.requires.keys().map(|id| beside.join(id.as_str())));
         if folder != dir && found.len() < 100 {
             found.push(Arc::new(manifest));

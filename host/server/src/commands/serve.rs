@@ -41,9 +41,9 @@ pub(crate) async fn serve(
     ready: impl FnOnce(&str, &str),
 ) -> anyhow::Result<()> {
     let address = listen.unwrap_or(config.server.listen);
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| problem(format!("cannot listen on {address}: {error}; give another --listen, for instance 127.0.0.1:0")))?;
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        problem(format!("cannot listen on {address}: {error}; give another --listen, for instance 127.0.0.1:0"))
+    })?;
     let url = format!("http://{}", listener.local_addr().context("the listener has no address")?);
     let sink = sink(data, config)?;
     let token = opened.owner_token(data).await?;
@@ -83,9 +83,13 @@ async fn axum_serve(listener: TcpListener, router: pergola_api::Router, mut stop
 
 fn sink(data: &DataDir, config: &Config) -> anyhow::Result<Arc<dyn Sink>> {
     match (config.messages.sink, &config.messages.smtp) {
-        (SinkKind::File, _) => Ok(Arc::new(FileSink::open(&data.messages()).context("cannot open the file of messages")?)),
+        (SinkKind::File, _) => {
+            Ok(Arc::new(FileSink::open(&data.messages()).context("cannot open the file of messages")?))
+        }
         (SinkKind::Smtp, Some(smtp)) => Ok(Arc::new(smtp_sink(smtp)?)),
-        (SinkKind::Smtp, None) => Err(problem("messages.sink is smtp, but there is no [messages.smtp]; add host and from there")),
+        (SinkKind::Smtp, None) => {
+            Err(problem("messages.sink is smtp, but there is no [messages.smtp]; add host and from there"))
+        }
     }
 }
 
@@ -93,15 +97,16 @@ fn smtp_sink(smtp: &Smtp) -> anyhow::Result<SmtpSink> {
     let tls = match smtp.tls {
         Tls::None => SmtpTls::None,
         Tls::Starttls => SmtpTls::StartTls,
-        Tls::Tls => SmtpTls::Tls,
+        Tls::Implicit => SmtpTls::Tls,
     };
     let port = smtp.port.unwrap_or(match smtp.tls {
         Tls::None => 25,
         Tls::Starttls => 587,
-        Tls::Tls => 465,
+        Tls::Implicit => 465,
     });
     let credentials = smtp.user.clone().map(|user| (user, smtp.password.clone().unwrap_or_default()));
-    let config = SmtpConfig { host: smtp.host.clone(), port, tls, credentials, from: smtp.from.clone(), timeout: SMTP_PATIENCE };
+    let config =
+        SmtpConfig { host: smtp.host.clone(), port, tls, credentials, from: smtp.from.clone(), timeout: SMTP_PATIENCE };
     SmtpSink::new(config).map_err(|error| problem(format!("[messages.smtp]: {error}")))
 }
 

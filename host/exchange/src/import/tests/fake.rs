@@ -1,6 +1,5 @@
 //! A workspace in memory that keeps the rules an import relies on: normalising, required and unique fields, a hook.
 
-#![expect(clippy::result_large_err, reason = "it answers with the service's own error type")]
 
 use std::{
     collections::BTreeMap,

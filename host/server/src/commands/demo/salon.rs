@@ -66,7 +66,9 @@ async fn create(workspace: &Workspace, object: &str, rows: Vec<Fields>) -> anyho
     for batch in changes.chunks(BATCH) {
         let written = workspace.apply_each(&actor(), vec![batch.to_vec()], ApplyMode::Commit).await?;
         for records in written {
-            ids.extend(records.with_context(|| format!("cannot create {object}"))?.into_iter().map(|(_, record)| record.id));
+            ids.extend(
+                records.with_context(|| format!("cannot create {object}"))?.into_iter().map(|(_, record)| record.id),
+            );
         }
     }
     Ok(ids)
@@ -82,14 +84,19 @@ async fn add_services(workspace: &Workspace) -> anyhow::Result<Vec<Service>> {
             .with("price", Value::Money(Money { amount_minor: *amount_minor, currency: currency.clone() }))
     });
     let ids = create(workspace, "booking.service", rows.collect()).await?;
-    let services = ids.into_iter().zip(SERVICES).map(|(id, (_, category, minutes, _))| Service { id, category, minutes });
+    let services =
+        ids.into_iter().zip(SERVICES).map(|(id, (_, category, minutes, _))| Service { id, category, minutes });
     Ok(services.collect())
 }
 
 async fn add_masters(workspace: &Workspace, services: &[Service]) -> anyhow::Result<Vec<Master>> {
-    let rows = MASTERS.iter().zip(1_i64..).map(|((name, _), position)| Fields::new().with("name", *name).with("position", position));
+    let rows = MASTERS
+        .iter()
+        .zip(1_i64..)
+        .map(|((name, _), position)| Fields::new().with("name", *name).with("position", position));
     let ids = create(workspace, "booking.resource", rows.collect()).await?;
-    let masters: Vec<Master> = ids.into_iter().zip(MASTERS).map(|(id, (_, categories))| Master { id, categories }).collect();
+    let masters: Vec<Master> =
+        ids.into_iter().zip(MASTERS).map(|(id, (_, categories))| Master { id, categories }).collect();
     let mut offerings = Vec::new();
     let mut hours = Vec::new();
     for master in &masters {
@@ -112,7 +119,8 @@ async fn add_clients(workspace: &Workspace, masters: &[Master], random: &mut Rng
     let mut progress = Progress::new("adding clients", Some(CLIENTS as u64));
     let mut ids = Vec::with_capacity(CLIENTS);
     while ids.len() < CLIENTS {
-        let rows = (ids.len()..(ids.len() + BATCH).min(CLIENTS)).map(|number| client(number, masters, random)).collect();
+        let rows =
+            (ids.len()..(ids.len() + BATCH).min(CLIENTS)).map(|number| client(number, masters, random)).collect();
         ids.extend(create(workspace, "contact", rows).await?);
         progress.at(ids.len() as u64, CLIENTS as u64);
     }
@@ -186,7 +194,8 @@ fn visits_of(
     clients: &[Id],
     random: &mut Rng,
 ) -> anyhow::Result<Vec<Fields>> {
-    let offered: Vec<&Service> = services.iter().filter(|service| master.categories.contains(&service.category)).collect();
+    let offered: Vec<&Service> =
+        services.iter().filter(|service| master.categories.contains(&service.category)).collect();
     let mut rows = Vec::new();
     let mut minute = OPEN.0 + random.i64(0..3) * 30;
     while let Some(service) = random.choice(&offered) {
@@ -198,7 +207,11 @@ fn visits_of(
         if end > OPEN.1 {
             break;
         }
-        let starts_at = date.to_datetime(civil::Time::midnight()).checked_add(minute.minutes())?.to_zoned(zone.clone())?.timestamp();
+        let starts_at = date
+            .to_datetime(civil::Time::midnight())
+            .checked_add(minute.minutes())?
+            .to_zoned(zone.clone())?
+            .timestamp();
         let ends_at = starts_at.checked_add(service.minutes.minutes())?;
         let status = match random.u8(..100) {
             _ if starts_at > now => "booked",

@@ -1,0 +1,113 @@
+//! Benchmarks, run by hand: `cargo bench -p pergola-tests`.
+//!
+//! Rates are ratios against a bare axum + sqlx handler on the same disk in the same run, so that they mean
+//! the same on another machine. The last table is in docs/performance.md.
+
+mod bare;
+mod client;
+mod program;
+
+use std::time::Duration;
+
+use pergola_api::ApiState;
+use pergola_service::ports::store::StoredToken;
+use pergola_testkit::TestHost;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::client::{Load, Outcome};
+
+/// How long each measurement runs, and how often the two sides take turns.
+const ROUND: Duration = Duration::from_secs(4);
+const ROUNDS: usize = 3;
+const CONNECTIONS: usize = 8;
+
+fn main() {
+    // `cargo test --benches` and the like pass flags that ask for less.
+    if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        println!("| what | bare | Pergola | figure | wanted |\n|---|---|---|---|---|");
+        rates().await;
+        hook().await;
+        program::measure().await;
+    });
+}
+
+/// A served workspace and its owner's token.
+struct Served {
+    host: TestHost,
+    address: std::net::SocketAddr,
+    token: String,
+}
+
+async fn serve() -> Served {
+    let host = TestHost::start().await.unwrap();
+    let (token, sha256) = pergola_api::new_token().unwrap();
+    let stored = StoredToken { sha256, name: "bench".to_owned(), role: pergola_model::Role::Owner, expires_at: None };
+    host.workspace.insert_token(&stored).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = pergola_api::router(ApiState::new(host.workspace.clone()));
+    tokio::spawn(pergola_api::serve(listener, router, std::future::pending()));
+    Served { host, address, token }
+}
+
+fn contact(number: u64) -> String {
+    json!({"name": format!("Client {number}"), "phone": format!("+7912{number:07}"), "email": format!("c{number}@example.com")}).to_string()
+}
+
+async fn rates() {
+    let folder = tempfile::tempdir().unwrap();
+    let bare = bare::serve(&folder.path().join("bare.db")).await;
+    let served = serve().await;
+    let (mut creates, mut reads) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let bare_create = Load::post(bare, "/contacts", None, contact).run(CONNECTIONS, ROUND).await;
+        let full_create =
+            Load::post(served.address, "/api/v1/contacts", Some(&served.token), contact).run(CONNECTIONS, ROUND).await;
+        creates.push((bare_create, full_create));
+    }
+    let bare_id = bare::create_one(bare, &contact(0)).await;
+    let full_id = served
+        .host
+        .create("contact", &json!({"name": "Reader", "phone": "+79999999999", "email": "r@example.com"}))
+        .await
+        .unwrap();
+    let full_path = format!("/api/v1/contacts/{}", full_id["id"].as_str().unwrap());
+    for _ in 0..ROUNDS {
+        let bare_read = Load::get(bare, &format!("/contacts/{bare_id}"), None).run(CONNECTIONS, ROUND).await;
+        let full_read = Load::get(served.address, &full_path, Some(&served.token)).run(CONNECTIONS, ROUND).await;
+        reads.push((bare_read, full_read));
+    }
+    tell_rates("create, durable, 8 connections", &creates, 0.35);
+    tell_rates("read by id, 8 connections", &reads, 0.5);
+}
+
+fn tell_rates(what: &str, rounds: &[(Outcome, Outcome)], wanted: f64) {
+    let mean = |rate: fn(&(Outcome, Outcome)) -> f64| rounds.iter().map(rate).sum::<f64>() / rounds.len() as f64;
+    let (bare, full) = (mean(|round| round.0.rate()), mean(|round| round.1.rate()));
+    println!("| {what} | {bare:.0}/s | {full:.0}/s | {:.2} | ≥ {wanted} |", full / bare);
+}
+
+/// What one before-hook in Rust adds to a create, on one connection.
+async fn hook() {
+    let (without, with) = (serve().await, serve().await);
+    let hello = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/hello");
+    with.host.install(hello).await.unwrap();
+    let (mut plain, mut hooked) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        plain.push(
+            Load::post(without.address, "/api/v1/contacts", Some(&without.token), contact).run(1, ROUND).await.p50(),
+        );
+        hooked.push(Load::post(with.address, "/api/v1/contacts", Some(&with.token), contact).run(1, ROUND).await.p50());
+    }
+    // The median of three rounds: a neighbour on the disk spoils a round, not the figure.
+    plain.sort();
+    hooked.sort();
+    let (plain, hooked) = (plain[ROUNDS / 2].as_micros(), hooked[ROUNDS / 2].as_micros());
+    let added = i128::try_from(hooked).unwrap() - i128::try_from(plain).unwrap();
+    println!("| one before-hook, p50, 1 connection | {plain} µs without | {hooked} µs with | +{added} µs | ≤ 60 µs |");
+}
