@@ -51,7 +51,7 @@ impl Default for RuntimeConfig {
         Self {
             calls_max: 32,
             queue_max: 256,
-            queue_wait: Duration::from_secs(2),
+            queue_wait: Duration::from_secs(10),
             memory_bytes_max: 64 << 20,
             stack_bytes: 64 << 10,
             tick: Duration::from_millis(2),
@@ -206,9 +206,11 @@ impl Plugins for Runtime {
         let Some(loaded) = loaded.flatten() else {
             return Err(calling.unavailable(format!("no component with the digest {digest} is loaded for it")));
         };
-        let _place = match context.depth {
-            0 => Some(self.admit().await.map_err(|cause| calling.unavailable(cause.to_owned()))?),
-            _ => None,
+        // A hook holds the turn to write, for which the calls in all places may be waiting: it takes none.
+        let needs_place = context.depth == 0 && !call.is_hook();
+        let _place = match needs_place {
+            true => Some(self.admit().await.map_err(|cause| calling.unavailable(cause.to_owned()))?),
+            false => None,
         };
         let _ticking = self.ticker.hold();
         calling.run(&loaded, &self.ids, call, host).await

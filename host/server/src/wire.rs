@@ -24,6 +24,9 @@ use crate::{
     system::{SystemClock, UuidIds},
 };
 
+/// The setting under which a workspace keeps how people write things.
+const LOCALE: &str = "locale";
+
 /// A workspace, ready for use, and what must be closed after it.
 pub(crate) struct Opened {
     pub(crate) workspace: Workspace,
@@ -33,7 +36,8 @@ pub(crate) struct Opened {
 
 /// Opens a workspace, creating it where it is missing.
 pub(crate) async fn open(data: &DataDir, config: &config::Config) -> anyhow::Result<Opened> {
-    let fresh = !data.database().exists();
+    // Before anything is made: a workspace must not begin with settings that nobody wanted.
+    let locale = locale(&config.locale)?;
     let ids: Arc<dyn Ids> = Arc::new(UuidIds::default());
     let store = SqliteStore::open(&data.database(), pergola_store::Options::default())
         .await
@@ -52,8 +56,9 @@ pub(crate) async fn open(data: &DataDir, config: &config::Config) -> anyhow::Res
     })
     .await
     .with_context(|| format!("cannot open workspace {}", data.workspace_name()))?;
-    if fresh {
-        workspace.put_locale(locale(&config.locale)?).await?;
+    // Not by the file's absence: a first start may have been cut off before this.
+    if workspace.find_setting(LOCALE).await?.is_none() {
+        workspace.put_locale(locale).await?;
     }
     Ok(Opened { workspace, runtime, store })
 }

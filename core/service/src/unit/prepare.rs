@@ -1,6 +1,6 @@
 //! Before a write: defaults, normalising, and what every record must have.
 
-use pergola_model::{FieldIssue, Fields, Locale, Object, normal, object::SYSTEM_FIELDS};
+use pergola_model::{FieldIssue, Fields, Locale, Object, nearest, normal, object::SYSTEM_FIELDS};
 
 use crate::error::Error;
 
@@ -26,8 +26,8 @@ fn unknown(object: &Object, key: &str) -> FieldIssue {
     if SYSTEM_FIELDS.contains(&key) {
         return FieldIssue::new(key, "read_only", format!("{key} is set by Pergola; leave it out"));
     }
-    let known: Vec<&str> = object.fields.keys().map(String::as_str).collect();
-    FieldIssue::new(key, "unknown_field", format!("{} has no field {key}; it has {}", object.name, known.join(", ")))
+    let hint = nearest::hint(key, object.fields.keys().map(String::as_str));
+    FieldIssue::new(key, "unknown_field", format!("{} has no field of this name.{hint}", object.name))
 }
 
 /// Defaults for the fields that a new record does not name.

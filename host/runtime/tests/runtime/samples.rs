@@ -111,11 +111,23 @@ pub(crate) fn forever(code: &str) -> String {
 
 /// An action that answers a text of its own; `$answer` leaves result, pointer and length at 64.
 pub(crate) fn action(answer: &str) -> Vec<u8> {
+    action_with("", "", answer)
+}
+
+/// An action that asks the host for a record and answers `{}`.
+pub(crate) fn asking_action() -> Vec<u8> {
+    let answer = format!(
+        "{CALL_GET} (i32.store (i32.const 68) (i32.const 100)) (i32.store (i32.const 72) (i32.const 2)) (i32.store16 (i32.const 100) (i32.const 0x7d7b))"
+    );
+    action_with("import pergola:plugin/records@0.1.0;", GET, &answer)
+}
+
+fn action_with(world: &str, imports: &str, answer: &str) -> Vec<u8> {
     let code = format!(
         r#"(func (export "pergola:plugin/action@0.1.0#run") (param i32 i32 i32 i32) (result i32)
             {answer} (i32.const 64))"#
     );
-    component("export pergola:plugin/action@0.1.0;", "", &code)
+    component(&format!("{world} export pergola:plugin/action@0.1.0;"), imports, &code)
 }
 
 /// A route that answers what its code leaves at 64.

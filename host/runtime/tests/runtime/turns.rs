@@ -3,10 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pergola_service::ports::plugins::{CallContext, CallError, Failure, Host, Limits, Request, Response};
+use pergola_service::ports::plugins::{Call, CallContext, CallError, Failure, Host, Limits, Request, Response};
 
 use crate::{
-    samples::{CALL_GET, GET, counting, forever, hook},
+    samples::{CALL_GET, GET, asking_action, counting, forever, hook},
     support::{ALL, Answering, Bench, bench, calls_seen, context, create, manifest, plugin, runtime},
 };
 
@@ -103,24 +103,47 @@ async fn nested_calls_need_no_places_of_their_own() {
     assert_eq!(host.depth_reached, 17);
 }
 
-#[tokio::test]
-async fn a_call_that_finds_no_place_is_told_so() {
+fn act() -> Call {
+    Call::Action { id: "wait".to_owned(), input: "{}".to_owned() }
+}
+
+fn narrow(component: &[u8]) -> Bench {
     let config = pergola_runtime::RuntimeConfig {
         calls_max: 1,
         queue_wait: Duration::from_millis(5),
         ..pergola_runtime::RuntimeConfig::default()
     };
     let runtime = pergola_runtime::Runtime::new(config, Arc::new(crate::support::Counted)).unwrap();
-    let digest = runtime.load(&plugin(), &manifest(ALL), &hook(GET, CALL_GET), None).unwrap();
-    let bench = Bench { runtime, digest };
-    let (slow, other) = (context(Limits::hook()), context(Limits::hook()));
+    let digest = runtime.load(&plugin(), &manifest(ALL), component, None).unwrap();
+    Bench { runtime, digest }
+}
+
+#[tokio::test]
+async fn a_call_that_finds_no_place_is_told_so() {
+    let bench = narrow(&asking_action());
+    let (slow, other) = (context(Limits::background()), context(Limits::background()));
     let mut takes_long = Answering { takes: Duration::from_millis(100), ..Answering::nothing() };
     let mut nothing = Answering::nothing();
     let (first, second) =
-        tokio::join!(bench.call(create(1), &slow, &mut takes_long), bench.call(create(1), &other, &mut nothing));
+        tokio::join!(bench.call(act(), &slow, &mut takes_long), bench.call(act(), &other, &mut nothing));
     first.unwrap();
     let told = "plugin sample cannot be called: no call ended in time to make place for it";
     assert_eq!(second.unwrap_err().to_string(), told);
+}
+
+#[tokio::test]
+async fn a_hook_never_waits_for_a_place() {
+    // It holds the turn to write, for which the calls in all places may be waiting.
+    let bench = narrow(&asking_action());
+    let digest = bench.runtime.load(&plugin(), &manifest(ALL), &hook("", ""), None).unwrap();
+    let hooked = Bench { runtime: Arc::clone(&bench.runtime), digest };
+    let (slow, other) = (context(Limits::background()), context(Limits::hook()));
+    let mut takes_long = Answering { takes: Duration::from_millis(100), ..Answering::nothing() };
+    let mut nothing = Answering::nothing();
+    let (first, second) =
+        tokio::join!(bench.call(act(), &slow, &mut takes_long), hooked.call(create(1), &other, &mut nothing));
+    first.unwrap();
+    second.unwrap();
 }
 
 #[tokio::test]

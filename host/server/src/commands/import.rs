@@ -1,5 +1,7 @@
 //! `pergola import`: a spreadsheet becomes records.
 
+use std::fs::File;
+
 use pergola_exchange::{ImportError, ImportOptions, ImportSummary, Source, import};
 use pergola_model::{Actor, ObjectName, Role};
 
@@ -13,6 +15,10 @@ use crate::{
 
 pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
     let object = ObjectName::new(args.object.clone()).map_err(|error| problem(format!("--object: {error}")))?;
+    // A misspelt name should not leave a new data directory behind.
+    File::open(&args.file).map_err(|error| {
+        problem(format!("{}: the file cannot be read: {error}; is its name right?", args.file.display()))
+    })?;
     let source = Source::path(&args.file);
     let data = DataDir::open(&args.data)?;
     let config = prepare(&data, true)?;

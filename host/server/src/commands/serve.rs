@@ -42,7 +42,7 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let address = listen.unwrap_or(config.server.listen);
     let listener = TcpListener::bind(address).await.map_err(|error| {
-        problem(format!("cannot listen on {address}: {error}; give another --listen, for instance 127.0.0.1:0"))
+        anyhow::anyhow!("cannot listen on {address}: {error}; give another --listen, for instance 127.0.0.1:0")
     })?;
     let url = format!("http://{}", listener.local_addr().context("the listener has no address")?);
     let sink = sink(data, config)?;

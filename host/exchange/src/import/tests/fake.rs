@@ -1,6 +1,5 @@
 //! A workspace in memory that keeps the rules an import relies on: normalising, required and unique fields, a hook.
 
-
 use std::{
     collections::BTreeMap,
     sync::{

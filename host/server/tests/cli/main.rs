@@ -1,0 +1,17 @@
+//! The program as its users have it: started, spoken to, stopped.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests; clippy.toml allows it only within functions marked as such, not in their helpers"
+)]
+
+mod bad_requests;
+mod crash;
+mod demo;
+mod full_disk;
+mod import;
+mod plugin;
+mod support;
+mod tutorial;
