@@ -42,7 +42,8 @@ pub(crate) fn from_sqlx(error: sqlx::Error, object: Option<&Object>) -> StoreErr
         }
         (SQLITE_CONSTRAINT_FOREIGNKEY, _) => StoreError::Reference,
         (_, SQLITE_FULL) => StoreError::Full,
-        (_, SQLITE_BUSY | SQLITE_LOCKED) => StoreError::Busy,
+        // A reader's statement is interrupted when it runs too long: another day it may be quicker.
+        (_, SQLITE_BUSY | SQLITE_LOCKED | SQLITE_INTERRUPT) => StoreError::Busy,
         _ => StoreError::Backend(Box::new(error)),
     }
 }

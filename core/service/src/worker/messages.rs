@@ -16,7 +16,7 @@ use crate::{
 /// Messages in one round.
 const ROUND: u32 = 20;
 /// After so many attempts a message has failed for good.
-const ATTEMPTS_MAX: i64 = 12;
+const ATTEMPTS_MAX: i64 = 16;
 
 impl Worker {
     /// Sends what was under way when the last process ended.

@@ -109,9 +109,9 @@ impl Words {
         }
     }
 
-    /// The code of a choice field that a word means.
+    /// The code of a choice field that a word means; an extension field is known by the last part of its key.
     pub(crate) fn choice(&self, field: &str, text: &str) -> Option<&str> {
-        self.choices.get(field)?.get(&squeeze(text)).map(String::as_str)
+        self.choices.get(field.rsplit('.').next()?)?.get(&squeeze(text)).map(String::as_str)
     }
 
     /// 1–12.

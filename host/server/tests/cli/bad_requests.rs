@@ -6,6 +6,9 @@ use serde_json::Value as Json;
 
 use crate::support::{Answer, Scratch, Server, encoded};
 
+/// Method, path and headers.
+type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
 /// `status code: detail`, and the fields and the place in the text if they are told; checks what all problems have in common.
 fn problem(answer: &Answer) -> String {
     assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
@@ -17,7 +20,8 @@ fn problem(answer: &Answer) -> String {
     assert!(!text("title").is_empty());
     let mut told = format!("{} {}: {}", answer.status, text("code"), text("detail"));
     for error in body["errors"].as_array().into_iter().flatten() {
-        write!(told, "\n  {} {}: {}", error["field"], error["code"], error["message"]).unwrap();
+        let part = |name: &str| error[name].as_str().unwrap_or_else(|| panic!("no {name}: {answer:?}"));
+        write!(told, "\n  {} {}: {}", part("field"), part("code"), part("message")).unwrap();
     }
     if let (Json::Number(line), Json::Number(column)) = (&body["line"], &body["column"]) {
         write!(told, "\n  line {line}, column {column}").unwrap();
@@ -119,9 +123,28 @@ fn a_bad_body_says_what_and_where() {
         let answer = server.send("POST", "/api/v1/contacts", &headers, body.as_bytes()).unwrap();
         (body.replace('\n', " "), answer)
     });
-    insta::assert_snapshot!(problems(asked), @"");
+    insta::assert_snapshot!(problems(asked), @r#"
+      400 bad_json: the body is empty: send JSON
+        line 1, column 0
+    {"name": "Anna",  "phone": }
+      400 bad_json: this is not the JSON that is expected: expected value at line 2 column 11
+        line 2, column 11
+    [1, 2]
+      400 bad_json: this is not the JSON that is expected: invalid type: sequence, expected a map at line 1 column 0
+        line 1, column 0
+    {}
+      422 invalid: name: a value is needed
+        name required: a value is needed
+    {"name": "Anna", "phnoe": "1"}
+      422 invalid: phnoe: contact has no field of this name. Did you mean "phone"?
+        phnoe unknown_field: contact has no field of this name. Did you mean "phone"?
+    {"name": 5, "phone": "abc", "birthday": "31.02.1990", "email": "anna"}
+      422 invalid: name: expected text, found a number; birthday: "31.02.1990" is not a date; write it like "2026-03-31"
+        name wrong_type: expected text, found a number
+        birthday not_a_date: "31.02.1990" is not a date; write it like "2026-03-31"
+    "#);
     let text = server.send("POST", "/api/v1/contacts", &headers[..1], b"name=Anna").unwrap();
-    insta::assert_snapshot!(problem(&text), @"");
+    insta::assert_snapshot!(problem(&text), @"415 unsupported_media_type: send JSON, with the header Content-Type: application/json");
     let deep = format!("{{\"name\":{}", "[".repeat(100_000));
     let answer = server.send("POST", "/api/v1/contacts", &headers, deep.as_bytes()).unwrap();
     assert_eq!((answer.status, answer.json()["code"].as_str()), (400, Some("bad_json")), "{answer:?}");
@@ -133,7 +156,7 @@ fn strangers_and_strange_places_are_told_apart() {
     let (_scratch, server) = serve();
     let bearer = format!("Bearer {}", server.token);
     let known = [("Authorization", bearer.as_str())];
-    let requests: [(&str, &str, &[(&str, &str)]); 9] = [
+    let requests: [Request<'_>; 9] = [
         ("GET", "/api/v1/contacts", &[]),
         ("GET", "/api/v1/contacts", &[("Authorization", "Bearer pgl_wrong")]),
         ("GET", "/api/v1/contacts", &[("Authorization", "Basic b3duZXI6MTIz")]),

@@ -149,8 +149,9 @@ fn round(data: &Path, number: usize, promised: &mut Promised) {
     let (slots, next) = (slots(&server, now), AtomicUsize::new(0));
     let masters = server.all("booking/resources");
     let contacts = server.all("contacts");
+    let api = server.api();
     let made = thread::scope(|scope| {
-        let (api, slots, next, contacts) = (&server.api(), &slots, &next, &contacts);
+        let (api, slots, next, contacts) = (&api, &slots, &next, &contacts);
         let (master, service) = (&masters[number % masters.len()]["id"], &slots[0].service);
         let mut callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(move || book(api, slots, next))).collect();
         callers.push(scope.spawn(move || write_visits(api, master, service, contacts, now)));
@@ -226,7 +227,7 @@ async fn twenty_kills_in_the_middle_of_bookings_lose_nothing_and_repeat_nothing(
     }
     let counts = [promised.appointments.len(), promised.reminded.len(), promised.messages.len()];
     println!("acknowledged: {} bookings, {} of them with reminders due, {} messages", counts[0], counts[1], counts[2]);
-    assert!(counts.iter().all(|count| *count > 50), "too little to say anything: {counts:?}");
+    assert!(counts.iter().all(|count| *count > ROUNDS), "too little to say anything: {counts:?}");
     let server = Server::serve(&data);
     check(&server, &promised);
     wait_for_messages(&server, &promised);

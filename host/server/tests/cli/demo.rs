@@ -1,10 +1,15 @@
 //! `pergola demo`: what a newcomer sees, and what a second start and `--reset` do.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+    time::Duration,
+};
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Scratch, Server, demo, run, text};
+use crate::support::{Process, Scratch, Server, demo, pergola, run, text};
 
 #[test]
 fn the_first_start_says_where_it_is_and_how_to_get_in() {
@@ -93,6 +98,21 @@ fn a_second_start_keeps_the_data_and_fills_nothing_in() {
 fn reset_starts_anew() {
     // The shared demo was started with it, on a directory that had a file in it.
     assert!(!demo().has("left-by-an-earlier-run"));
+}
+
+#[test]
+fn a_demo_that_was_cut_off_half_filled_is_not_filled_twice() {
+    let scratch = Scratch::new();
+    let data = scratch.data();
+    let mut filling = pergola();
+    filling.args(["demo", "--listen", "127.0.0.1:0", "--data", text(&data)]).stderr(Stdio::piped());
+    let mut filling = Process(filling.stdout(Stdio::null()).spawn().unwrap());
+    let lines = BufReader::new(filling.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.into_iter().any(|line| line.starts_with("adding clients: ")));
+    drop(filling);
+    let refusal = run(["demo", "--data", text(&data)]).refusal(scratch.path());
+    let last = refusal.lines().last().unwrap();
+    insta::assert_snapshot!(last, @"pergola: cannot fill the demo salon: filling it was cut off the last time; start anew with --reset");
 }
 
 #[test]

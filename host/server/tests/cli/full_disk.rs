@@ -3,12 +3,12 @@
 use std::{
     io::{BufRead as _, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use serde_json::json;
 
-use crate::support::{Answer, Api, Scratch, Server, pergola, text};
+use crate::support::{Answer, Api, Process, Scratch, Server, pergola, text};
 
 /// Writes after which there must be no space left.
 const WRITES_MAX: usize = 2_000;
@@ -58,7 +58,7 @@ fn check(api: &Api, taken: u64) {
 
 /// A file system of a few megabytes, in a mount namespace that ends with its holder.
 struct SmallDisk {
-    holder: Child,
+    holder: Process,
 }
 
 impl SmallDisk {
@@ -68,16 +68,16 @@ impl SmallDisk {
         let mut unshare = Command::new("unshare");
         unshare.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
         let holder = unshare.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
-        let mut disk = Self { holder };
+        let mut disk = Self { holder: Process(holder) };
         let mut line = String::new();
-        BufReader::new(disk.holder.stdout.take()?).read_line(&mut line).ok()?;
+        BufReader::new(disk.holder.0.stdout.take()?).read_line(&mut line).ok()?;
         (line == "mounted\n").then_some(disk)
     }
 
     /// A command that sees it.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--user", "--preserve-credentials", "--mount", "--target", &self.holder.id().to_string()]);
+        command.args(["--user", "--preserve-credentials", "--mount", "--target", &self.holder.0.id().to_string()]);
         command.arg(program);
         command
     }
@@ -91,13 +91,6 @@ impl SmallDisk {
     fn resize(&self, at: &Path, size: &str) {
         let resized = self.command("mount").args(["-o", &format!("remount,size={size}"), text(at)]).status().unwrap();
         assert!(resized.success());
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(self.holder.kill());
-        drop(self.holder.wait());
     }
 }
 

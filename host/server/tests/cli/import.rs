@@ -1,14 +1,14 @@
 //! `pergola import` as an owner runs it: the usual files, the report, and files that are none.
 
-use std::{fs, path::Path, time::Instant};
+use std::{fs, path::Path};
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use serde_json::{Value as Json, json};
 
 use crate::support::{Scratch, Server, Told, demo, run, text};
 
-/// Rows of the largest file here; in a release build 20,000 take ten seconds.
-const MANY: usize = 5_000;
+/// Rows of the largest file here, as large as the client base of a chain.
+const MANY: usize = 20_000;
 
 /// Imports with `--json`.
 fn import(scratch: &Scratch, file: &Path, more: &[&str]) -> Told {
@@ -191,8 +191,7 @@ fn a_file_that_is_no_table_is_refused_by_its_name_with_the_mend() {
         refusal
     });
     insta::assert_snapshot!(complaints.join("\n"), @r"
-    importing DIR/missing.csv …
-    pergola: missing.csv: the file cannot be read: No such file or directory (os error 2)
+    pergola: DIR/missing.csv: the file cannot be read: No such file or directory (os error 2); is its name right?
     importing DIR/empty.csv …
     pergola: empty.csv: the file is empty; choose one with a row of headings and rows below it
     importing DIR/blank.csv …
@@ -231,14 +230,12 @@ fn thousands_of_rows_are_taken_and_repetitions_merged() {
     }
     rows += "Client 0 once more;+7 912 000-00-00;\n";
     let file = scratch.file("many.csv", rows);
-    let started = Instant::now();
     let told = import(&scratch, &file, &[]);
     let many = u64::try_from(MANY).unwrap();
     assert_eq!(numbers(&told), [many + 1, many, 0, 1, 0]);
-    println!("{MANY} rows in {:?}", started.elapsed());
     assert!(told.err.contains(&format!("{} of {}", MANY + 1, MANY + 1)), "{}", told.err);
     let server = Server::serve(&scratch.data());
-    assert_eq!(server.count("contacts", "email.endsWith('@example.com') || email.contains('@example.com')"), many);
+    assert_eq!(server.count("contacts", "email.endsWith('@example.com')"), many);
 }
 
 #[test]

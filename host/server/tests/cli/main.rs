@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "these are tests; clippy.toml allows it only within functions marked as such, not in their helpers"
 )]

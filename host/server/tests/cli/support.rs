@@ -191,9 +191,20 @@ pub(crate) fn encoded(text: &str) -> String {
     })
 }
 
+/// A process, killed with the test.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to do.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// A server, ended with the test.
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     api: Api,
     /// What it said until it was ready.
     pub(crate) said: Vec<String>,
@@ -227,8 +238,9 @@ impl Server {
     pub(crate) fn start(mut command: Command, data: &Path, last: &str) -> Self {
         without_configuration(&mut command);
         let log = data.with_extension("log");
-        let mut child = command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        command.stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+        let mut process = Process(command.spawn().unwrap());
+        let lines = BufReader::new(process.0.stdout.take().unwrap()).lines();
         let (sender, receiver) = mpsc::channel();
         // The thread reads on after the last line, so that the server never waits for its reader.
         thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(sender.send(line))));
@@ -236,16 +248,12 @@ impl Server {
         while said.last().is_none_or(|line| !line.starts_with(last)) {
             match receiver.recv_timeout(START_PATIENCE) {
                 Ok(line) => said.push(line),
-                Err(error) => {
-                    drop(child.kill());
-                    drop(child.wait());
-                    panic!("no line {last:?} ({error}): {said:?}\n{}", fs::read_to_string(&log).unwrap());
-                }
+                Err(error) => panic!("no line {last:?} ({error}): {said:?}\n{}", fs::read_to_string(&log).unwrap()),
             }
         }
         let value = |name: &str| said.iter().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
         let api = Api { authority: value("ready http://"), token: value("token ") };
-        Self { child, api, said, log }
+        Self { process, api, said, log }
     }
 
     /// What it wrote to standard error.
@@ -262,10 +270,10 @@ impl Server {
     pub(crate) fn terminate(mut self) -> (Option<i32>, Duration) {
         let started = Instant::now();
         // `kill` is a part of every POSIX shell, but not a program on every machine.
-        let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.child.id())).status().unwrap();
+        let asked = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.process.0.id())).status().unwrap();
         assert!(asked.success());
         while started.elapsed() < END_PATIENCE {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.process.0.try_wait().unwrap() {
                 return (status.code(), started.elapsed());
             }
             thread::sleep(Duration::from_millis(10));
@@ -275,15 +283,8 @@ impl Server {
 
     /// Ends it without warning, as `kill -9`.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.process.0.kill().unwrap();
+        self.process.0.wait().unwrap();
     }
 }
 

@@ -113,7 +113,7 @@ async fn a_slow_statement_of_a_reader_is_stopped_and_a_cancelled_one_too() {
     let filter = Some(world.expression("lab.sample", &source, &[]));
     let query = pergola_model::Query { filter, ..world.query("lab.sample") };
     let mut reader = store.read().await.unwrap();
-    assert!(matches!(reader.count(&world.catalog, &query).await, Err(StoreError::Backend(_))));
+    assert!(matches!(reader.count(&world.catalog, &query).await, Err(StoreError::Busy)));
     drop(reader);
 
     let mut reader = store.read().await.unwrap();

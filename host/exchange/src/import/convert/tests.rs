@@ -268,6 +268,13 @@ fn yes_no_and_choices_in_six_languages() {
         assert_eq!(read(&gender, text(word)), Ok(Value::from("male")), "{word}");
     }
     assert!(read(&gender, text("7")).unwrap_err().contains("none of female, male, other"));
+    let consent =
+        field("salon.consent", FieldType::Choice { of: ["unknown", "given", "refused"].map(str::to_owned).to_vec() });
+    for (word, code) in
+        [("Yes", "given"), ("да", "given"), ("kyllä", "given"), ("нет", "refused"), ("Hayır", "refused")]
+    {
+        assert_eq!(read(&consent, text(word)), Ok(Value::from(code)), "{word}");
+    }
     let status = field("status", FieldType::Choice { of: vec!["no_show".to_owned()] });
     assert_eq!(read(&status, text("No show")), Ok(Value::from("no_show")));
 }

@@ -9,9 +9,9 @@ use pergola_model::{Actor, Change, Fields, Id, Money, ObjectName, Query, Role, V
 use pergola_service::{ApplyMode, Workspace};
 
 use super::names::{FIRST_NAMES, LAST_NAMES, MASTERS, SERVICES, SOURCES};
-use crate::say::Progress;
+use crate::say::{Progress, problem};
 
-/// The setting that tells that the salon was filled.
+/// The setting that tells whether the salon was filled: false while it is being filled.
 const FILLED: &str = "demo_filled";
 const CLIENTS: usize = 2_000;
 const BATCH: usize = 100;
@@ -41,8 +41,11 @@ struct Master {
 
 /// Fills the workspace, once.
 pub(super) async fn fill(workspace: &Workspace) -> anyhow::Result<()> {
-    if workspace.find_setting(FILLED).await?.is_some() {
-        return Ok(());
+    match workspace.find_setting(FILLED).await? {
+        None => workspace.put_setting(FILLED, &serde_json::Value::Bool(false)).await?,
+        Some(serde_json::Value::Bool(true)) => return Ok(()),
+        // Filling it again would double the half that is there.
+        Some(_) => return Err(problem("filling it was cut off the last time; start anew with --reset")),
     }
     // The same salon every time: a bug report can name a client.
     let mut random = Rng::with_seed(7);
