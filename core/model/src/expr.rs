@@ -1,7 +1,7 @@
 //! The expression language: CEL text, checked against an object, ready for SQL or for memory.
 //!
-//! `cel` parses; [`check`] gives every part a type and refuses what could not run the same on a
-//! database; [`evaluate`] runs it in memory. The store compiles the same [`Node`]s to SQL, and a
+//! `cel` parses; `check` gives every part a type and refuses what could not run the same on a
+//! database; `evaluate` runs it in memory. The store compiles the same [`Node`]s to SQL, and a
 //! property test holds the two together.
 //!
 //! Truth has two values: a comparison with an absent value is false, except that

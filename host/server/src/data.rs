@@ -4,7 +4,7 @@
 //! pergola-data/
 //!   pergola.toml            configuration, if any
 //!   owner-token             the token that `serve` prints; readable by its owner only
-//!   server.lock             held by the server
+//!   server-main.lock        held by the server of that workspace
 //!   workspaces/main.db      one SQLite file for each workspace
 //!   plugins/DIGEST.wasm     components by SHA-256
 //!   cache/                  compiled components; may be thrown away
@@ -56,7 +56,14 @@ impl DataDir {
                 args.data.display()
             )));
         }
-        let held = Self { root: args.data.clone(), workspace: args.workspace.clone() }.lock()?;
+        // Nothing is thrown away under a server, be it another workspace's.
+        let names = fs::read_dir(args.data.join("workspaces")).context("cannot list the workspaces")?;
+        let names =
+            names.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "db"));
+        let held = names
+            .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
+            .map(|workspace| Self { root: args.data.clone(), workspace }.lock())
+            .collect::<anyhow::Result<Vec<_>>>()?;
         fs::remove_dir_all(&args.data).with_context(|| format!("cannot remove {}", args.data.display()))?;
         drop(held);
         Ok(())
@@ -89,7 +96,7 @@ impl DataDir {
     /// Keeps a component under its digest.
     pub(crate) fn keep_component(&self, digest: &str, component: &[u8]) -> anyhow::Result<()> {
         let path = self.component(digest);
-        if path.exists() {
+        if fs::read(&path).is_ok_and(|kept| kept == component) {
             return Ok(());
         }
         let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -99,12 +106,13 @@ impl DataDir {
 
     /// One server at a time: two would send every message twice.
     pub(crate) fn lock(&self) -> anyhow::Result<ServerLock> {
-        let path = self.root.join("server.lock");
+        let path = self.root.join(format!("server-{}.lock", self.workspace));
         let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(ServerLock(file)),
             Err(fs::TryLockError::WouldBlock) => Err(problem(format!(
-                "another server runs on {}; stop it first, or give another --data",
+                "another server runs on workspace {} of {}; stop it first, or give another --data",
+                self.workspace,
                 self.root.display()
             ))),
             Err(fs::TryLockError::Error(error)) => {

@@ -20,7 +20,7 @@ use pergola_store::SqliteStore;
 use crate::{
     config,
     data::DataDir,
-    say::problem,
+    say::{self, problem},
     system::{SystemClock, UuidIds},
 };
 
@@ -36,6 +36,23 @@ pub(crate) struct Opened {
 
 /// Opens a workspace, creating it where it is missing.
 pub(crate) async fn open(data: &DataDir, config: &config::Config) -> anyhow::Result<Opened> {
+    open_with(data, config, Err).await
+}
+
+/// The same where a component is lost or damaged, so that the plugin can be installed again.
+pub(crate) async fn open_to_install(data: &DataDir, config: &config::Config) -> anyhow::Result<Opened> {
+    let tell = |error: anyhow::Error| {
+        say::note(format_args!("warning: {error:#}"));
+        Ok(())
+    };
+    open_with(data, config, tell).await
+}
+
+async fn open_with(
+    data: &DataDir,
+    config: &config::Config,
+    on_broken: impl Fn(anyhow::Error) -> anyhow::Result<()>,
+) -> anyhow::Result<Opened> {
     // Before anything is made: a workspace must not begin with settings that nobody wanted.
     let locale = locale(&config.locale)?;
     let ids: Arc<dyn Ids> = Arc::new(UuidIds::default());
@@ -46,7 +63,7 @@ pub(crate) async fn open(data: &DataDir, config: &config::Config) -> anyhow::Res
         Runtime::new(RuntimeConfig::default(), Arc::clone(&ids)).context("cannot start the plugin runtime")?;
     let stored = store.read().await?.list_plugins().await?;
     for plugin in &stored {
-        load_stored(data, &runtime, plugin)?;
+        load_stored(data, &runtime, plugin).or_else(&on_broken)?;
     }
     let workspace = Workspace::open(Ports {
         store: Arc::clone(&store) as Arc<dyn Store>,
@@ -75,7 +92,17 @@ impl Opened {
 fn locale(configured: &config::Locale) -> anyhow::Result<Locale> {
     let zone = TimeZone::get(&configured.zone)
         .map_err(|error| problem(format!("locale.zone: {error}; give an IANA name such as Europe/Helsinki")))?;
-    Ok(Locale { region: configured.region.clone(), currency: configured.currency.clone(), zone })
+    let code = |what: &str, text: &str, letters: usize| {
+        let fits = text.len() == letters && text.bytes().all(|byte| byte.is_ascii_uppercase());
+        let example = if letters == 2 { "FI" } else { "EUR" };
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err(problem(format!("{what}: {text:?} is not a code such as {example}")))
+        }
+    };
+    let region = code("locale.region", &configured.region, 2)?;
+    Ok(Locale { region, currency: code("locale.currency", &configured.currency, 3)?, zone })
 }
 
 fn load_stored(data: &DataDir, runtime: &Runtime, plugin: &StoredPlugin) -> anyhow::Result<()> {
@@ -90,7 +117,7 @@ fn load_stored(data: &DataDir, runtime: &Runtime, plugin: &StoredPlugin) -> anyh
     })?;
     let digest = runtime
         .load(&plugin.id, &manifest, &component, Some(&data.cache()))
-        .with_context(|| format!("cannot load plugin {}", plugin.id))?;
+        .with_context(|| format!("{} is damaged; install plugin {} again", path.display(), plugin.id))?;
     if digest == plugin.digest {
         Ok(())
     } else {
@@ -139,6 +166,9 @@ impl Opened {
             .runtime
             .load(&id, &folder.manifest, &folder.component, Some(&data.cache()))
             .map_err(|error| problem(format!("plugin {id}: {error}")))?;
+        if !dry_run {
+            data.keep_component(&digest, &folder.component)?;
+        }
         let stored = self.workspace.list_plugins().await?;
         if stored.iter().any(|one| one.id == id && one.digest == digest && one.manifest == folder.manifest_text) {
             return Ok(None);
@@ -148,7 +178,6 @@ impl Opened {
         if dry_run {
             return Ok(Some(self.workspace.plan_install(&package).await?));
         }
-        data.keep_component(&digest, &folder.component)?;
         Ok(Some(self.workspace.install(package).await?))
     }
 

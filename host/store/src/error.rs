@@ -16,6 +16,7 @@ const SQLITE_IOERR: i32 = 10;
 const SQLITE_CORRUPT: i32 = 11;
 const SQLITE_FULL: i32 = 13;
 // Extended result codes.
+const SQLITE_IOERR_WRITE: i32 = 778;
 const SQLITE_CONSTRAINT_FOREIGNKEY: i32 = 787;
 const SQLITE_CONSTRAINT_PRIMARYKEY: i32 = 1555;
 const SQLITE_CONSTRAINT_UNIQUE: i32 = 2067;
@@ -41,7 +42,8 @@ pub(crate) fn from_sqlx(error: sqlx::Error, object: Option<&Object>) -> StoreErr
             StoreError::Taken { constraint: constraint(failure.message(), object) }
         }
         (SQLITE_CONSTRAINT_FOREIGNKEY, _) => StoreError::Reference,
-        (_, SQLITE_FULL) => StoreError::Full,
+        // A quota or a limit on the file's size: SQLite calls FULL only what the system calls so.
+        (SQLITE_IOERR_WRITE, _) | (_, SQLITE_FULL) => StoreError::Full,
         // A reader's statement is interrupted when it runs too long: another day it may be quicker.
         (_, SQLITE_BUSY | SQLITE_LOCKED | SQLITE_INTERRUPT) => StoreError::Busy,
         _ => StoreError::Backend(Box::new(error)),

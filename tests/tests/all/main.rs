@@ -1,6 +1,7 @@
 //! What crosses crates, through the real store and the real plugin runtime.
 
 mod booking;
+mod hostile;
 mod plugins;
 mod salon;
 mod tidy;

@@ -3,7 +3,11 @@
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugin-api/wit");
+/// The contract's folder, found from whichever crate of the checkout includes this file.
+fn contract() -> std::path::PathBuf {
+    let folders = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    folders.map(|folder| folder.join("plugin-api/wit")).find(|folder| folder.is_dir()).unwrap()
+}
 
 /// Memory and the allocator that the canonical ABI asks for. The first 4 KiB are the test's own.
 const BASE: &str = r#"
@@ -41,7 +45,7 @@ fn encode(package: &str, world: &str, module: &str) -> Vec<u8> {
         resolve.push_str("package.wit", package).unwrap();
     }
     if world.contains("pergola:plugin/") && !package.contains("package pergola:plugin") {
-        resolve.push_path(CONTRACT).unwrap();
+        resolve.push_path(contract()).unwrap();
     }
     let source = format!("package test:sample; world sample {{ {world} }}");
     let package = resolve.push_str("sample.wit", &source).unwrap();

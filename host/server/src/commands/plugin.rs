@@ -102,7 +102,7 @@ async fn install(args: &DataArgs, dir: &Path, dry_run: bool) -> anyhow::Result<(
         return Err(problem("a server runs on this data; stop it, install, and start it again"));
     }
     let built = build(dir)?;
-    let opened = wire::open(&data, &config).await?;
+    let opened = wire::open_to_install(&data, &config).await?;
     let own = pergola_manifest::parse(&fs::read_to_string(dir.join("plugin.toml"))?, "plugin.toml")
         .map_err(|error| problem(error.to_string()))?;
     let (manifest, manifest_text) = wire::read_manifest(dir, &opened.other_manifests(Some(&own.id)))?;

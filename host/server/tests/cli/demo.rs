@@ -135,7 +135,7 @@ fn a_second_server_on_the_same_data_is_refused() {
         let told = run(command);
         assert_eq!(
             told.refusal(scratch.path()),
-            "pergola: another server runs on DIR/data; stop it first, or give another --data",
+            "pergola: another server runs on workspace main of DIR/data; stop it first, or give another --data",
             "{command:?}"
         );
     }

@@ -138,8 +138,7 @@ fn where_files_cannot_grow_nothing_is_torn() {
     command.args(["-c", &script]).arg(pergola().get_program());
     command.args(["serve", "--listen", "127.0.0.1:0", "--data", text(&data)]);
     let server = Server::start(command, &data, "token ");
-    // FIXME: SQLite tells EFBIG and EDQUOT as SQLITE_IOERR_WRITE; the store should make `disk_full` of it.
-    let taken = use_up(&server, (500, "internal"));
+    let taken = use_up(&server, (507, "disk_full"));
     assert_eq!(server.terminate().0, Some(0));
     check(&Server::serve(&data), taken);
 }
