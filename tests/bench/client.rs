@@ -61,19 +61,41 @@ impl Load {
         stream.set_nodelay(true).unwrap();
         let mut latencies = Vec::new();
         while Instant::now() < end {
-            let body = self.body.map(|body| body(SENT.fetch_add(1, Ordering::Relaxed))).unwrap_or_default();
-            let began = Instant::now();
-            let (status, text) = exchange(&mut stream, &self.head, &body).await;
-            assert!((200..300).contains(&status), "{status} {text}");
-            latencies.push(began.elapsed());
+            latencies.push(self.send(&mut stream).await);
         }
         latencies
+    }
+
+    async fn send(&self, stream: &mut TcpStream) -> Duration {
+        let body = self.body.map(|body| body(SENT.fetch_add(1, Ordering::Relaxed))).unwrap_or_default();
+        let began = Instant::now();
+        let (status, text) = exchange(stream, &self.head, &body).await;
+        assert!((200..300).contains(&status), "{status} {text}");
+        began.elapsed()
     }
 }
 
 fn head(method: &str, path: &str, token: Option<&str>) -> String {
     let auth = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
     format!("{method} {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{auth}")
+}
+
+/// Sends to both in turns, one request each, so that whatever else the machine does hits both alike.
+pub(crate) async fn in_turns(first: Load, second: Load, time: Duration) -> (Outcome, Outcome) {
+    let began = Instant::now();
+    let mut sides = Vec::new();
+    for load in [first, second] {
+        let stream = TcpStream::connect(load.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        sides.push((load, stream, Vec::new()));
+    }
+    while began.elapsed() < time {
+        for (load, stream, latencies) in &mut sides {
+            latencies.push(load.send(stream).await);
+        }
+    }
+    let mut outcomes = sides.into_iter().map(|(_, _, latencies)| Outcome { latencies, elapsed: began.elapsed() });
+    (outcomes.next().unwrap(), outcomes.next().unwrap())
 }
 
 /// Sends one request and reads the whole answer.

@@ -1,4 +1,5 @@
-//! Benchmarks, run by hand: `cargo bench -p pergola-tests`.
+//! Benchmarks, run by hand: `cargo bench -p pergola-tests`, or a part of them: `… --bench bench -- hook`
+//! (`rates`, `hook`, `program`).
 //!
 //! Rates are ratios against a bare axum + sqlx handler on the same disk in the same run, so that they mean
 //! the same on another machine. The last table is in docs/performance.md.
@@ -27,12 +28,20 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test" || argument == "--list") {
         return;
     }
+    let only = std::env::args().nth(1).filter(|argument| !argument.starts_with('-'));
+    let wanted = |what: &str| only.as_deref().is_none_or(|only| only == what);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         println!("| what | bare | Pergola | figure | wanted |\n|---|---|---|---|---|");
-        rates().await;
-        hook().await;
-        program::measure().await;
+        if wanted("rates") {
+            rates().await;
+        }
+        if wanted("hook") {
+            hook().await;
+        }
+        if wanted("program") {
+            program::measure().await;
+        }
     });
 }
 
@@ -97,17 +106,10 @@ async fn hook() {
     let (without, with) = (serve().await, serve().await);
     let hello = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/hello");
     with.host.install(hello).await.unwrap();
-    let (mut plain, mut hooked) = (Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        plain.push(
-            Load::post(without.address, "/api/v1/contacts", Some(&without.token), contact).run(1, ROUND).await.p50(),
-        );
-        hooked.push(Load::post(with.address, "/api/v1/contacts", Some(&with.token), contact).run(1, ROUND).await.p50());
-    }
-    // The median of three rounds: a neighbour on the disk spoils a round, not the figure.
-    plain.sort();
-    hooked.sort();
-    let (plain, hooked) = (plain[ROUNDS / 2].as_micros(), hooked[ROUNDS / 2].as_micros());
+    let plain = Load::post(without.address, "/api/v1/contacts", Some(&without.token), contact);
+    let hooked = Load::post(with.address, "/api/v1/contacts", Some(&with.token), contact);
+    let (plain, hooked) = client::in_turns(plain, hooked, ROUND * 3).await;
+    let (plain, hooked) = (plain.p50().as_micros(), hooked.p50().as_micros());
     let added = i128::try_from(hooked).unwrap() - i128::try_from(plain).unwrap();
     println!("| one before-hook, p50, 1 connection | {plain} µs without | {hooked} µs with | +{added} µs | ≤ 60 µs |");
 }
