@@ -73,6 +73,12 @@ impl Session {
         Self { connection, layouts, before_first: None, state: State::Ready, limit: None }
     }
 
+    /// A session that takes the turn to write with its first statement: hooks may think before it, and a step
+    /// to a thread that has gone to sleep meanwhile costs more than most hooks.
+    pub(crate) fn writing(connection: SqliteConnection, layouts: Arc<Layouts>) -> Self {
+        Self { before_first: Some("BEGIN IMMEDIATE;"), ..Self::new(connection, layouts) }
+    }
+
     /// A session that begins a transaction with its first statement, each of which ends in time.
     pub(crate) fn reading(connection: SqliteConnection, layouts: Arc<Layouts>, stop: Stop, limit: Duration) -> Self {
         Self { before_first: Some("BEGIN;"), limit: Some((stop, limit)), ..Self::new(connection, layouts) }
@@ -116,6 +122,12 @@ impl Session {
 
     /// The same; a broken unique rule is named if it is one of the object's.
     pub(crate) async fn execute_on(&mut self, object: Option<&Object>, sql: Sql) -> Result<u64, StoreError> {
+        // Alone, because SQLite would count the rows of the statement before the transaction once more.
+        if let Some(first) = self.before_first.take() {
+            let query = self.begin(Sql::new(first))?;
+            let result = (&mut self.connection).execute(query).await;
+            self.end(result, None)?;
+        }
         let query = self.begin(sql)?;
         let result = (&mut self.connection).execute(query).await;
         self.end(result, object).map(|done| done.rows_affected())

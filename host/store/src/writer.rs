@@ -187,7 +187,9 @@ impl Writer {
             Ok(connection) => connection,
             Err(error) => return drop(grant.send(Err(error))),
         };
-        let session = Session::new(connection, Arc::clone(&self.layouts));
+        let layouts = Arc::clone(&self.layouts);
+        let is_first = group.waiting.is_empty();
+        let session = if is_first { Session::writing(connection, layouts) } else { Session::new(connection, layouts) };
         let (back, returned) = oneshot::channel();
         // If nobody is there to take it, the lease is dropped, and so comes back at once.
         drop(grant.send(Ok(Lease { session: Some(session), back: Some(back) })));
@@ -195,8 +197,14 @@ impl Writer {
             // A lease that was forgotten, not dropped, has taken the connection and its transaction with it.
             return group.fail(&stopped());
         };
+        let has_begun = session.has_begun();
         let (connection, sound) = session.into_parts();
         self.connection = Some(connection);
+        if !has_begun {
+            // It asked for nothing, so there is nothing to commit or to undo.
+            commit.into_iter().for_each(|answer| drop(answer.send(Ok(()))));
+            return;
+        }
         match (sound, commit) {
             (Ok(()), Some(answer)) => group.waiting.push(answer),
             (Err(error), Some(answer)) => {
@@ -215,17 +223,18 @@ impl Writer {
             self.connection = Some(connect::open(&self.options).await?);
             self.limit_pages().await?;
         }
-        let statement = match (group.waiting.is_empty(), group.has_savepoint) {
-            (true, _) => "BEGIN IMMEDIATE",
-            (false, false) => "SAVEPOINT unit",
-            // Two in one step. COMMIT releases the last one.
-            (false, true) => "RELEASE unit; SAVEPOINT unit",
-        };
+        if group.waiting.is_empty() {
+            // Its session begins the transaction.
+            group.has_savepoint = false;
+            return self.connection.take().ok_or_else(stopped);
+        }
+        // Two in one step. COMMIT releases the last one.
+        let statement = if group.has_savepoint { "RELEASE unit; SAVEPOINT unit" } else { "SAVEPOINT unit" };
         if let Err(error) = self.run_statement(statement).await {
             self.abandon(group, &error).await;
             return Err(error);
         }
-        group.has_savepoint = !group.waiting.is_empty();
+        group.has_savepoint = true;
         self.connection.take().ok_or_else(stopped)
     }
 
