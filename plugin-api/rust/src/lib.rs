@@ -4,6 +4,8 @@
 //! Everything works natively too, so that a plugin's pure functions are tested by `cargo test`;
 //! only host calls need a host.
 
+#[cfg(target_arch = "wasm32")]
+mod arena;
 // Public for the code that `plugin!` writes into a plugin's crate; authors use the modules below.
 #[doc(hidden)]
 pub mod bindings;

@@ -172,6 +172,16 @@ async fn a_unit_that_goes_on_after_a_full_disk_writes_nothing() {
     assert_eq!(world.find("lab.sample", small.id).await, None);
 }
 
+#[tokio::test]
+async fn a_unit_that_asks_for_nothing_commits_nothing_and_holds_up_nobody() {
+    let (world, store) = with(Options::default()).await;
+    let idle = store.write().await.unwrap();
+    idle.commit().await.unwrap();
+    drop(store.write().await.unwrap());
+    world.insert("lab.sample", &[world.record(Fields::new())]).await.unwrap();
+    assert_eq!(world.count("lab.sample").await, 1);
+}
+
 fn store_is_full(result: Result<(), StoreError>) {
     assert!(matches!(result, Err(StoreError::Full)), "{result:?}");
 }
@@ -184,9 +194,12 @@ async fn a_file_that_another_process_writes_to_is_busy_in_time() {
     let (one, other) =
         (SqliteStore::open(&path, options.clone()).await.unwrap(), SqliteStore::open(&path, options).await.unwrap());
     let (one, other) = (World::new(one, ()).await, World::new(other, folder).await);
-    let turn = one.store.write().await.unwrap();
-    assert!(matches!(other.insert("contact", &[]).await, Err(StoreError::Busy)));
+    let mut turn = one.store.write().await.unwrap();
+    turn.insert(one.sample(), &[one.record(Fields::new())]).await.unwrap();
+    let contact = [other.record(Fields::new().with("name", "A"))];
+    assert!(matches!(other.insert("contact", &contact).await, Err(StoreError::Busy)));
     drop(turn);
-    other.insert("contact", &[other.record(Fields::new().with("name", "A"))]).await.unwrap();
+    other.insert("contact", &contact).await.unwrap();
+    assert_eq!(one.count("lab.sample").await, 0);
     assert_eq!(one.count("contact").await, 1);
 }
