@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use pergola_model::{
-    Actor, Change, ChangeKind, FieldType, Fields, Id, Object, Operation, Query, Record, Value,
-    expr::{Expression, Scope, Type},
-    field::OnDelete,
+    Actor, Change, ChangeKind, Fields, Id, Object, Operation, Query, Record, Value, expr::Type, field::OnDelete,
     object::Referrer,
 };
 
 use super::{Batch, Unit};
 use crate::{
     error::Error,
+    guest::compile_filter,
     ports::plugins::{Pending as PendingRow, Written},
     rights::Rights,
 };
@@ -71,7 +70,7 @@ impl Unit {
         id: Id,
     ) -> Result<Vec<Id>, Error> {
         let catalog = Arc::clone(&self.catalog);
-        let filter = compile_equals(other, &referrer.field)?;
+        let filter = compile_filter(&catalog, other, &format!("{} == p0", referrer.field), &[Type::Id])?;
         let query = Query {
             object: other.name.clone(),
             filter: Some(filter),
@@ -88,23 +87,6 @@ impl Unit {
         }
         Ok(page.records.into_iter().map(|record| record.id).collect())
     }
-}
-
-fn compile_equals(object: &Object, field: &str) -> Result<Expression, Error> {
-    let ty = match object.field(field).map(|field| &field.kind) {
-        Some(FieldType::Ref { to, .. }) => Type::Ref(to.clone()),
-        _ => Type::Null,
-    };
-    let settings = std::collections::BTreeMap::new();
-    let scope = Scope {
-        object: &object.name,
-        fields: &object.fields,
-        others: &|_| None,
-        settings: &settings,
-        parameters: &[ty],
-    };
-    Expression::compile(&format!("{field} == p0"), &scope, &Type::Bool)
-        .map_err(|error| Error::Internal(Box::new(error)))
 }
 
 fn clear(other: &Object, referrer: &Referrer, id: Id) -> Change {
