@@ -133,6 +133,17 @@ pub trait Transaction: Reader {
         now: Timestamp,
     ) -> Result<Option<Id>, StoreError>;
 
+    /// Holds these names until the end of the transaction: another unit of work that asks for one of them waits,
+    /// and its statements after that see what this one committed.
+    ///
+    /// A rule that looks at other records (overlap, capacity, balance, a number without gaps) takes the name of what
+    /// it looks at first, so that two units at once cannot both find room. Where one unit writes at a time, as on
+    /// SQLite, this returns at once. Names are taken in order, whatever order they are given in.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] when a name is not to be had in time.
+    async fn lock(&mut self, names: &[String]) -> Result<(), StoreError>;
+
     /// A place to go back to; places nest.
     async fn savepoint(&mut self) -> Result<(), StoreError>;
 

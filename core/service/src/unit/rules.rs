@@ -96,6 +96,9 @@ impl Unit {
                 continue;
             }
             let catalog = std::sync::Arc::clone(&self.catalog);
+            if let Some(resource) = record.fields.get(&rule.on).as_ref_id() {
+                self.tx.lock(&[format!("{}:{resource}", rule.name)]).await?;
+            }
             if let Some(other) = self.tx.find_overlap(&catalog, object, rule, record, self.now).await? {
                 return Err(overlap(object, rule, other));
             }
