@@ -2,6 +2,7 @@
 //!
 //! The service calls these traits; the host crates implement them; tests fake them.
 
+pub mod bin;
 pub mod plugins;
 pub mod sink;
 pub mod store;

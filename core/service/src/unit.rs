@@ -4,14 +4,19 @@
 //! timers → after-hooks (which may write more) → audit, events and timers in bulk → one commit.
 //! Nothing here commits half of anything: an error leaves the caller to drop the unit, and with it all writes.
 
+mod bin;
 mod delete;
 mod hooks;
 mod host;
 mod pending;
 mod prepare;
+mod restore;
 mod rules;
 mod timers;
 mod upsert;
+
+pub use restore::Restored;
+pub(crate) use restore::no_deletion;
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
@@ -41,6 +46,14 @@ pub(crate) struct Unit {
     pub(crate) now: Timestamp,
     budget: Arc<Budget>,
     pending: Pending,
+    /// Records that come back from the bin, and what they were.
+    restoring: BTreeMap<Id, Origin>,
+}
+
+/// What a record that comes back was before.
+struct Origin {
+    version: i64,
+    created_at: Timestamp,
 }
 
 /// Records of one object with one kind of change, to be written together.
@@ -62,6 +75,7 @@ impl Unit {
             workspace: workspace.clone(),
             budget,
             pending: Pending::default(),
+            restoring: BTreeMap::new(),
         })
     }
 
@@ -159,6 +173,14 @@ impl Unit {
                 }
             })
             .collect()
+    }
+
+    /// Version and time of creation of a new record: those of before, for one that comes back.
+    fn origin(&self, id: Id) -> Origin {
+        self.restoring.get(&id).map_or(Origin { version: 1, created_at: self.now }, |origin| Origin {
+            version: origin.version.saturating_add(1),
+            created_at: origin.created_at,
+        })
     }
 
     /// Keeps an answer under its idempotency key, in this transaction.

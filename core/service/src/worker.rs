@@ -3,11 +3,15 @@
 //! Everything is at least once and survives a restart, because the work to do is rows in the
 //! store: a worker only looks at them, does the work and then marks it done.
 
+mod bin;
 mod events;
 mod messages;
 mod timers;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use pergola_model::{Actor, Catalog, PluginId};
@@ -35,6 +39,8 @@ const RETRY_LONGEST: Duration = Duration::from_secs(6 * 3600);
 pub struct Worker {
     workspace: Workspace,
     sink: Arc<dyn Sink>,
+    /// When there was last nothing to be emptied from the bin.
+    swept: Mutex<Option<Timestamp>>,
 }
 
 /// What one round did.
@@ -46,6 +52,8 @@ pub struct Round {
     pub events: usize,
     /// Messages sent, or failed and put off.
     pub messages: usize,
+    /// Deletions dropped from the bin.
+    pub emptied: usize,
 }
 
 impl Round {
@@ -60,7 +68,7 @@ impl Worker {
     /// A worker for a workspace; messages leave by `sink`.
     #[must_use]
     pub fn new(workspace: Workspace, sink: Arc<dyn Sink>) -> Self {
-        Self { workspace, sink }
+        Self { workspace, sink, swept: Mutex::default() }
     }
 
     /// Works until `stop` is true. A round under way is finished first.
@@ -98,6 +106,7 @@ impl Worker {
             timers: self.fire_timers().await?,
             events: self.tell_events().await?,
             messages: self.send_messages().await?,
+            emptied: self.empty_bin().await?,
         })
     }
 

@@ -1,5 +1,6 @@
 //! One business: its catalog, locale and data, and the front door to everything that is done with them.
 
+mod bin;
 mod install;
 mod read;
 mod write;
@@ -9,9 +10,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use pergola_model::{Catalog, Locale, catalog::PluginSource};
 use tokio::sync::{Notify, RwLock as AsyncRwLock};
 
+pub use bin::KEEP_DAYS_MAX;
 pub use install::{InstallReport, Package};
 pub(crate) use read::no_object;
 pub use write::{ApplyMode, Keyed, KeyedAnswer, RecordOf};
+
+pub use crate::unit::Restored;
 
 use crate::{
     error::Error,

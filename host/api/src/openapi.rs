@@ -2,6 +2,7 @@
 //!
 //! Built with utoipa's builders when the catalog has changed, and kept as bytes until it changes again.
 
+mod bin;
 mod fixed;
 mod names;
 mod parts;
@@ -79,6 +80,7 @@ fn document(catalog: &Catalog) -> Result<Json, serde_json::Error> {
     draft.names.reserve(draft.components.schemas.keys());
     let named = records::add(&mut draft, catalog);
     fixed::add(&mut draft, &named);
+    bin::add(&mut draft);
     plugins::add(&mut draft, catalog);
     let info =
         InfoBuilder::new().title("Pergola").version(env!("CARGO_PKG_VERSION")).description(Some(fixed::DESCRIPTION));

@@ -1,5 +1,6 @@
 //! Which path leads where. One file for each resource and verb.
 
+mod bin;
 mod contacts;
 mod docs;
 mod health;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use axum::{
     Router, middleware,
     response::Redirect,
-    routing::{any, get, patch, post},
+    routing::{any, delete, get, patch, post},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -35,6 +36,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/session", post(session::create::create))
         .route("/api/v1/plugins", get(plugins::list::list))
         .route("/api/v1/plugins/{id}/settings", patch(plugins::settings::update))
+        .route("/api/v1/bin", get(bin::list::list).patch(bin::update::update))
+        .route("/api/v1/bin/{id}", delete(bin::delete::delete))
+        .route("/api/v1/bin/{id}/restore", post(bin::restore::restore))
         .route("/api/v1/contacts/{id}/timeline", get(contacts::timeline::list))
         .route("/api/v1/{resource}", any(records::handle))
         .route("/api/v1/{resource}/{part}", any(records::handle))

@@ -14,6 +14,7 @@
 //! that `schema` writes; a unit of work is never told "done" before its commit is durable.
 
 mod accounts;
+mod bin;
 mod connect;
 mod error;
 mod filter;

@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{Catalog, Id, Object, Page, PluginId, Query, Record, object::Exclude};
+use pergola_service::ports::bin::{BinItem, BinQuery, Deletion};
 use pergola_service::ports::store::{
     AuditEntry, NewEvent, Reader, SchemaStep, StoreError, StoredAnswer, StoredEvent, StoredPlugin, StoredTimer,
     StoredToken, StoredUser, SubscriptionState, TimerKey, Transaction,
 };
 
 use crate::{
-    accounts,
+    accounts, bin,
     outbox::{self, Mark, Pending},
     page,
     readers::Loan,
@@ -119,6 +120,14 @@ impl<S: Source> Reader for View<S> {
         accounts::find_answer(self.0.session()?, key).await
     }
 
+    async fn list_deletions(&mut self, query: &BinQuery) -> Result<Vec<Deletion>, StoreError> {
+        bin::list(self.0.session()?, query).await
+    }
+
+    async fn find_deletion(&mut self, id: Id) -> Result<Option<(Deletion, Vec<BinItem>)>, StoreError> {
+        bin::find(self.0.session()?, id).await
+    }
+
     async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError> {
         accounts::find_token(self.0.session()?, sha256).await
     }
@@ -212,6 +221,18 @@ impl Transaction for View<Unit> {
 
     async fn insert_answer(&mut self, answer: &StoredAnswer, now: Timestamp) -> Result<(), StoreError> {
         accounts::insert_answer(self.0.session()?, answer, now).await
+    }
+
+    async fn insert_deletions(&mut self, deletions: &[Deletion], items: &[BinItem]) -> Result<(), StoreError> {
+        bin::insert(self.0.session()?, deletions, items).await
+    }
+
+    async fn remove_deletion(&mut self, id: Id) -> Result<bool, StoreError> {
+        bin::remove(self.0.session()?, id).await
+    }
+
+    async fn empty_bin(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        bin::empty(self.0.session()?, before, limit).await
     }
 
     async fn put_plugin(&mut self, plugin: &StoredPlugin) -> Result<(), StoreError> {

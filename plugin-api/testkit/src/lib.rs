@@ -113,6 +113,23 @@ impl TestHost {
     /// # Errors
     /// When one of them is refused, or they do not fit the others.
     pub async fn install_component(&self, manifest_text: &str, component: &[u8]) -> anyhow::Result<()> {
+        let manifest = self.check(manifest_text)?;
+        let digest = self.runtime.load(&manifest.id, &manifest, component, Some(Path::new(CACHE)))?;
+        self.workspace.install(Package { manifest, manifest_text: manifest_text.to_owned(), digest }).await?;
+        Ok(())
+    }
+
+    /// Installs a plugin without code.
+    ///
+    /// # Errors
+    /// When the manifest is refused, or does not fit the others.
+    pub async fn install_manifest(&self, manifest_text: &str) -> anyhow::Result<()> {
+        let (manifest, digest) = (self.check(manifest_text)?, String::new());
+        self.workspace.install(Package { manifest, manifest_text: manifest_text.to_owned(), digest }).await?;
+        Ok(())
+    }
+
+    fn check(&self, manifest_text: &str) -> anyhow::Result<Arc<Manifest>> {
         let others: Vec<Arc<Manifest>> = {
             let catalog = self.workspace.catalog();
             catalog
@@ -122,10 +139,7 @@ impl TestHost {
                 .filter(|one| !one.id.is_core())
                 .collect()
         };
-        let manifest = Arc::new(pergola_manifest::check(manifest_text, "plugin.toml", &others)?);
-        let digest = self.runtime.load(&manifest.id, &manifest, component, Some(Path::new(CACHE)))?;
-        self.workspace.install(Package { manifest, manifest_text: manifest_text.to_owned(), digest }).await?;
-        Ok(())
+        Ok(Arc::new(pergola_manifest::check(manifest_text, "plugin.toml", &others)?))
     }
 
     /// The owner, as whom the short forms below act.
@@ -252,6 +266,14 @@ impl TestHost {
         }
         self.clock.set(end);
         self.settle().await
+    }
+
+    /// When the next timer falls due.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
+        self.worker.next_due().await
     }
 
     /// Does what is due now: timers, events, messages.

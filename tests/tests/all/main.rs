@@ -1,5 +1,6 @@
 //! What crosses crates, through the real store and the real plugin runtime.
 
+mod bin;
 mod booking;
 mod hostile;
 mod plugins;

@@ -8,6 +8,8 @@ use pergola_model::{
     Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Role, name::Name, object::Exclude,
 };
 
+use super::bin::{BinItem, BinQuery, Deletion};
+
 /// What the store could not do.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -104,6 +106,12 @@ pub trait Reader: Send {
     /// The answer that was given under this idempotency key.
     async fn find_answer(&mut self, key: &str) -> Result<Option<StoredAnswer>, StoreError>;
 
+    /// Deletions in the bin, newest first.
+    async fn list_deletions(&mut self, query: &BinQuery) -> Result<Vec<Deletion>, StoreError>;
+
+    /// The deletion, and what it took along, in the order in which that was done.
+    async fn find_deletion(&mut self, id: Id) -> Result<Option<(Deletion, Vec<BinItem>)>, StoreError>;
+
     /// Who has the token with this SHA-256.
     async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError>;
 
@@ -179,6 +187,15 @@ pub trait Transaction: Reader {
 
     /// Keeps an answer under its idempotency key, until `expires_at`; drops those that have expired by `now`.
     async fn insert_answer(&mut self, answer: &StoredAnswer, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Puts deletions into the bin.
+    async fn insert_deletions(&mut self, deletions: &[Deletion], items: &[BinItem]) -> Result<(), StoreError>;
+
+    /// Takes a deletion out of the bin; whether it was there. Another unit of work that asks for the same one waits.
+    async fn remove_deletion(&mut self, id: Id) -> Result<bool, StoreError>;
+
+    /// Drops deletions from before that time, oldest first; how many.
+    async fn empty_bin(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
     /// Installs or replaces a plugin.
     async fn put_plugin(&mut self, plugin: &StoredPlugin) -> Result<(), StoreError>;

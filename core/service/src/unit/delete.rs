@@ -7,15 +7,18 @@ use pergola_model::{
     object::Referrer,
 };
 
-use super::{Batch, Unit};
+use super::{Batch, Unit, bin};
 use crate::{
     error::Error,
     guest::compile_filter,
-    ports::plugins::{Pending as PendingRow, Written},
+    ports::{
+        bin::BinContent,
+        plugins::{Pending as PendingRow, Written},
+    },
     rights::Rights,
 };
 
-/// The most records that one delete takes along or clears, over all objects.
+/// The most records of one object that refer to one that is deleted.
 const REFERRERS_MAX: u32 = 1_000;
 
 impl Unit {
@@ -29,16 +32,28 @@ impl Unit {
             .collect();
         self.before_hooks(rights, &object, ChangeKind::Delete, &mut rows, depth).await?;
         for record in &records {
-            self.settle_referrers(&object, record.id, depth).await?;
-            if let Err(error) = self.tx.delete(&object, record.id, record.version).await {
-                return Err(error.into());
-            }
-            self.follow(&object, Some(record), None).await?;
+            self.delete_one(rights, &object, record, depth).await?;
         }
         let written: Vec<Written> = records.iter().map(as_deleted).collect();
         self.note(rights, &object, ChangeKind::Delete, &written);
         self.after_hooks(rights, &object, ChangeKind::Delete, written, depth).await?;
         Ok(records)
+    }
+
+    /// Deletes a record after those that go with it, and puts all of them into the bin as one deletion.
+    async fn delete_one(&mut self, rights: &Rights, object: &Object, record: &Record, depth: u32) -> Result<(), Error> {
+        let id = self.workspace.0.ids.next(self.now);
+        let outermost = self.pending.bin.open(|| bin::deletion(id, self.now, rights, object, record));
+        self.pending.bin.enter(record);
+        self.settle_referrers(object, record.id, depth).await?;
+        let version = self.pending.bin.leave().unwrap_or(record.version);
+        self.tx.delete(object, record.id, version).await?;
+        self.follow(object, Some(record), None).await?;
+        self.pending.bin.add(object, record.id, BinContent::Record(bin::record_to_json(object, record)))?;
+        if outermost {
+            self.pending.bin.close();
+        }
+        Ok(())
     }
 
     /// Clears, takes along, or refuses, as each referring field declares. Whoever may delete the
@@ -48,17 +63,43 @@ impl Unit {
         for referrer in object.referrers.clone() {
             let Some(other) = self.catalog.object(&referrer.object).cloned() else { continue };
             let ids = self.referring(object, &other, &referrer, id).await?;
+            // Records that refer to each other, or to themselves, go together: one under way is not begun again.
+            let (under_way, ids): (Vec<Id>, Vec<Id>) =
+                ids.into_iter().partition(|id| self.pending.bin.is_under_way(*id));
+            for id in under_way {
+                self.let_go(&other, &referrer, id).await?;
+            }
             if ids.is_empty() {
                 continue;
             }
-            let make: fn(&Object, &Referrer, Id) -> Change = match referrer.on_delete {
+            let changes = match referrer.on_delete {
                 OnDelete::Restrict => return Err(in_use(object, &other, ids.len())),
-                OnDelete::Clear => clear,
-                OnDelete::Cascade => |other, _, id| Change::delete(other.name.clone(), id),
+                OnDelete::Clear => self.clear(&other, &referrer, id, &ids)?,
+                OnDelete::Cascade => ids.iter().map(|id| Change::delete(other.name.clone(), *id)).collect(),
             };
-            let changes = ids.into_iter().map(|id| make(&other, &referrer, id)).collect();
             self.apply(&system, changes, depth).await?;
         }
+        Ok(())
+    }
+
+    /// The changes that empty references, and lines in the bin by which they are found again.
+    fn clear(&mut self, other: &Object, referrer: &Referrer, to: Id, ids: &[Id]) -> Result<Vec<Change>, Error> {
+        for id in ids {
+            let content = BinContent::Reference { field: referrer.field.clone(), to };
+            self.pending.bin.add(other, *id, content)?;
+        }
+        let empty = || Fields::new().with(referrer.field.clone(), Value::Null);
+        Ok(ids.iter().map(|id| Change::update(other.name.clone(), *id, empty())).collect())
+    }
+
+    /// Empties a reference of a record that is about to be deleted, so that the one it refers to can go first.
+    /// No rule and no hook looks at it: the record ends in the same breath, and the bin has it whole.
+    async fn let_go(&mut self, other: &Object, referrer: &Referrer, id: Id) -> Result<(), Error> {
+        let Some(mut record) = self.tx.find(other, id).await? else { return Ok(()) };
+        record.fields.remove(&referrer.field);
+        record.version = record.version.saturating_add(1);
+        self.tx.update(other, &record, std::slice::from_ref(&referrer.field)).await?;
+        self.pending.bin.let_go(id, record.version);
         Ok(())
     }
 
@@ -87,10 +128,6 @@ impl Unit {
         }
         Ok(page.records.into_iter().map(|record| record.id).collect())
     }
-}
-
-fn clear(other: &Object, referrer: &Referrer, id: Id) -> Change {
-    Change::update(other.name.clone(), id, Fields::new().with(referrer.field.clone(), Value::Null))
 }
 
 fn in_use(object: &Object, other: &Object, count: usize) -> Error {

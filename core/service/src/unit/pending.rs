@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::bin::{self, Bin};
 use crate::{
     error::Error,
     ports::store::{AuditEntry, NewEvent, TimerKey, Transaction},
 };
 
-/// Audit entries, events and timers to be written.
+/// Audit entries, events, timers and deletions to be written.
 #[derive(Default)]
 pub(super) struct Pending {
+    /// What was deleted.
+    pub(super) bin: Bin,
     audit: Vec<AuditEntry>,
     events: Vec<NewEvent>,
     timers: Vec<(TimerKey, Option<Timestamp>)>,
@@ -20,6 +23,7 @@ pub(super) struct Pending {
 
 /// A place in the pending writes to go back to.
 pub(super) struct Mark {
+    bin: bin::Mark,
     audit: usize,
     events: usize,
     timers: usize,
@@ -45,10 +49,17 @@ impl Pending {
     }
 
     pub(super) fn mark(&self) -> Mark {
-        Mark { audit: self.audit.len(), events: self.events.len(), timers: self.timers.len(), messages: self.messages }
+        Mark {
+            bin: self.bin.mark(),
+            audit: self.audit.len(),
+            events: self.events.len(),
+            timers: self.timers.len(),
+            messages: self.messages,
+        }
     }
 
     pub(super) fn go_back_to(&mut self, mark: &Mark) {
+        self.bin.go_back_to(&mark.bin);
         self.audit.truncate(mark.audit);
         self.events.truncate(mark.events);
         self.timers.truncate(mark.timers);
@@ -61,6 +72,7 @@ impl Pending {
     }
 
     pub(super) async fn flush(&mut self, tx: &mut dyn Transaction) -> Result<(), Error> {
+        self.bin.flush(tx).await?;
         if !self.audit.is_empty() {
             tx.append_audit(&self.audit).await?;
         }

@@ -30,10 +30,11 @@ impl Unit {
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
             prepare::check_required(&object, &row.changes)?;
+            let origin = self.origin(row.id);
             records.push(Record {
                 id: row.id,
-                version: 1,
-                created_at: self.now,
+                version: origin.version,
+                created_at: origin.created_at,
                 updated_at: self.now,
                 fields: prepare::without_nulls(row.changes),
             });

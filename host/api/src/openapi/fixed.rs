@@ -46,7 +46,7 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         ("expires_at", formatted(Type::String, KnownFormat::DateTime).into()),
         ("role", typed(Type::String).enum_values(Some(["owner", "staff", "viewer"])).into()),
     ]);
-    vec![
+    let mut all = vec![
         ("FieldIssue", issue.build().into()),
         ("Money", money.build().into()),
         ("Credentials", credentials.build().into()),
@@ -56,10 +56,13 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         ("PluginSettings", free_form("Values by name; null goes back to the default").build().into()),
         ("PluginPage", page("Plugin").build().into()),
         ("Health", required(&[("status", typed(Type::String).enum_values(Some(["ok"])).into())]).build().into()),
-    ]
+    ];
+    all.extend(super::bin::schemas());
+    all
 }
 
-fn required(properties: &[(&str, Schema)]) -> ObjectBuilder {
+/// An object whose members are all there.
+pub(super) fn required(properties: &[(&str, Schema)]) -> ObjectBuilder {
     properties
         .iter()
         .fold(ObjectBuilder::new(), |schema, (name, property)| schema.property(*name, property.clone()).required(*name))
@@ -100,7 +103,8 @@ fn free_form(description: &str) -> ObjectBuilder {
     ObjectBuilder::new().description(Some(description))
 }
 
-fn page(item: &str) -> ObjectBuilder {
+/// A page of a list.
+pub(super) fn page(item: &str) -> ObjectBuilder {
     required(&[
         ("items", ArrayBuilder::new().items(schema_ref(item)).into()),
         ("next", typed(SchemaType::from_iter([Type::String, Type::Null])).into()),

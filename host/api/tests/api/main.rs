@@ -8,6 +8,7 @@
 )]
 
 mod auth;
+mod bin;
 mod openapi;
 mod plugins;
 mod problems;

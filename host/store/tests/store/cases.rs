@@ -1,5 +1,6 @@
 //! What every store must do, against the port alone.
 
+pub(crate) mod bin;
 pub(crate) mod pages;
 pub(crate) mod records;
 pub(crate) mod schema;

@@ -62,6 +62,10 @@ mod on_sqlite {
             an_answer_lasts_until_it_expires,
             plugins_settings_tokens_and_users_are_kept,
         },
+        bin::{
+            a_deletion_is_kept_listed_and_taken_out_with_its_items,
+            the_oldest_deletions_are_emptied_first,
+        },
         schema::{
             a_plan_is_empty_once_applied,
             added_fields_become_columns_and_records_stay,
