@@ -31,7 +31,9 @@ pub(crate) async fn list_plugins(session: &mut Session) -> Result<Vec<StoredPlug
 /// Installs or replaces a plugin.
 pub(crate) async fn put_plugin(session: &mut Session, plugin: &StoredPlugin) -> Result<(), StoreError> {
     let mut sql = Sql::new(
-        "INSERT OR REPLACE INTO pergola_plugin (id, manifest, digest, settings, installed_at) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO pergola_plugin (id, manifest, digest, settings, installed_at) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET manifest = excluded.manifest, digest = excluded.digest, \
+         settings = excluded.settings, installed_at = excluded.installed_at",
     );
     sql.value(plugin.id.as_str()).value(plugin.manifest.as_str()).value(plugin.digest.as_str());
     sql.value(json(&plugin.settings)?).value(plugin.installed_at);
@@ -48,7 +50,9 @@ pub(crate) async fn find_setting(session: &mut Session, key: &str) -> Result<Opt
 
 /// Sets one of the workspace's own settings.
 pub(crate) async fn put_setting(session: &mut Session, key: &str, value: &serde_json::Value) -> Result<(), StoreError> {
-    let mut sql = Sql::new("INSERT OR REPLACE INTO pergola_setting (key, value) VALUES (?, ?)");
+    let mut sql = Sql::new(
+        "INSERT INTO pergola_setting (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    );
     sql.value(key).value(value.to_string());
     session.execute(sql).await.map(|_| ())
 }
@@ -116,7 +120,10 @@ pub(crate) async fn find_user(session: &mut Session, email: &str) -> Result<Opti
 
 /// Adds or replaces a user.
 pub(crate) async fn put_user(session: &mut Session, user: &StoredUser) -> Result<(), StoreError> {
-    let mut sql = Sql::new("INSERT OR REPLACE INTO pergola_user (email, password_hash, role) VALUES (?, ?, ?)");
+    let mut sql = Sql::new(
+        "INSERT INTO pergola_user (email, password_hash, role) VALUES (?, ?, ?) \
+         ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash, role = excluded.role",
+    );
     sql.value(user.email.as_str()).value(user.password_hash.as_str()).value(user.role.as_str());
     session.execute(sql).await.map(|_| ())
 }

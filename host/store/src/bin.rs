@@ -7,12 +7,7 @@ use pergola_service::ports::{
     store::StoreError,
 };
 
-use crate::{
-    error::unexpected,
-    row::Cells,
-    session::Session,
-    sql::{Row, Sql},
-};
+use crate::{dialect::Row, error::unexpected, row::Cells, session::Session, sql::Sql};
 
 const DELETION: &str = "SELECT id, at, actor, plugin, object, record, title, records FROM pergola_bin";
 /// Rows per statement, largest first; see `records`.

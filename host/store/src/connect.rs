@@ -10,6 +10,7 @@ use sqlx::{
 };
 
 use crate::{
+    dialect::Connection,
     error::{from_sqlx, unexpected},
     row::Cells,
     sql::Sql,
@@ -62,14 +63,19 @@ fn common(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
 }
 
 /// Opens a connection.
-pub(crate) async fn open(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+pub(crate) async fn open(options: &SqliteConnectOptions) -> Result<Connection, StoreError> {
+    connect(options).await.map(Connection::Sqlite)
+}
+
+/// Opens a connection that knows that it is SQLite's.
+pub(crate) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
     SqliteConnection::connect_with(options).await.map_err(|error| from_sqlx(error, None))
 }
 
 /// Refuses an SQLite that is too old.
-pub(crate) async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let query = Sql::new("SELECT sqlite_version()").into_query().map_err(|error| from_sqlx(error, None))?;
-    let row = query.fetch_one(connection).await.map_err(|error| from_sqlx(error, None))?;
+pub(crate) async fn check_version(connection: &mut Connection) -> Result<(), StoreError> {
+    let row = connection.fetch_optional(Sql::new("SELECT sqlite_version()")).await;
+    let row = row.map_err(|error| from_sqlx(error, None))?.ok_or_else(|| unexpected("SQLite has no version"))?;
     let version: String = Cells::new(&row).take()?;
     let parts: Vec<u32> = version.split('.').filter_map(|part| part.parse().ok()).collect();
     if parts.as_slice() >= SQLITE_VERSION_MIN.as_slice() {
@@ -79,6 +85,7 @@ pub(crate) async fn check_version(connection: &mut SqliteConnection) -> Result<(
 }
 
 /// Brings the system's tables up to date.
-pub(crate) async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+pub(crate) async fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let Connection::Sqlite(connection) = connection else { return Err(unexpected("this is no SQLite file")) };
     MIGRATIONS.run(connection).await.map_err(|error| StoreError::Backend(Box::new(error)))
 }

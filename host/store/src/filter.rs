@@ -79,7 +79,7 @@ impl<'a> Filter<'a> {
     fn truth(&mut self, node: &Node, sql: &mut Sql) -> Result<(), StoreError> {
         match &node.kind {
             NodeKind::Literal(value) => {
-                sql.push(if *value == Value::Bool(true) { "1" } else { "0" });
+                sql.push(if *value == Value::Bool(true) { "TRUE" } else { "FALSE" });
                 Ok(())
             }
             NodeKind::Not(inner) => {
@@ -88,8 +88,8 @@ impl<'a> Filter<'a> {
                 sql.push(") IS NOT TRUE)");
                 Ok(())
             }
-            NodeKind::And(parts) => self.connect(parts, " AND ", "1", sql),
-            NodeKind::Or(parts) => self.connect(parts, " OR ", "0", sql),
+            NodeKind::And(parts) => self.connect(parts, " AND ", "TRUE", sql),
+            NodeKind::Or(parts) => self.connect(parts, " OR ", "FALSE", sql),
             NodeKind::Compare(op, a, b) => self.compare(*op, a, b, sql),
             NodeKind::IsNull(inner) => {
                 self.value(inner, sql)?;
@@ -98,11 +98,8 @@ impl<'a> Filter<'a> {
             }
             NodeKind::In(item, list) => self.is_in(item, list, sql),
             NodeKind::HasTag(tags, tag) => {
-                sql.push("EXISTS (SELECT 1 FROM json_each(");
-                self.value(tags, sql)?;
-                sql.push(") AS e WHERE e.\"value\" = ");
-                self.value(tag, sql)?;
-                sql.push(")");
+                let (tags, tag) = (self.part(tags)?, self.part(tag)?);
+                sql.append(self.layouts.dialect().has_element(tags, tag));
                 Ok(())
             }
             NodeKind::TextTest(test, a, b) => self.text_test(*test, a, b, sql),
@@ -140,7 +137,7 @@ impl<'a> Filter<'a> {
 
     fn is_in(&mut self, item: &Node, list: &[Node], sql: &mut Sql) -> Result<(), StoreError> {
         if list.is_empty() {
-            sql.push("0");
+            sql.push("FALSE");
             return Ok(());
         }
         if item.ty == Type::Decimal {
@@ -160,6 +157,13 @@ impl<'a> Filter<'a> {
         Ok(())
     }
 
+    /// The same as [`Self::value`], alone.
+    fn part(&mut self, node: &Node) -> Result<Sql, StoreError> {
+        let mut sql = Sql::default();
+        self.value(node, &mut sql)?;
+        Ok(sql)
+    }
+
     /// An SQL value that is null exactly when the node's value is absent.
     fn value(&mut self, node: &Node, sql: &mut Sql) -> Result<(), StoreError> {
         if node.ty == Type::Decimal {
@@ -167,10 +171,10 @@ impl<'a> Filter<'a> {
             return self.decimal(node, scale, sql);
         }
         match &node.kind {
-            NodeKind::Literal(value) => constant(value, sql),
+            NodeKind::Literal(value) => self.constant(value, sql),
             NodeKind::Parameter(n) => {
                 let value = self.parameter(*n, &node.ty)?;
-                constant(value, sql)
+                self.constant(value, sql)
             }
             NodeKind::Now => {
                 sql.bind(self.now);
@@ -242,6 +246,31 @@ impl<'a> Filter<'a> {
         self.related.get(via).ok_or_else(|| unexpected("a join was just added"))
     }
 
+    fn constant(&self, value: &Value, sql: &mut Sql) -> Result<(), StoreError> {
+        let bind: Bind = match value {
+            // Of no type, so that it takes the other side's.
+            Value::Null => {
+                sql.push("NULL");
+                return Ok(());
+            }
+            Value::Text(text) => {
+                sql.append(self.layouts.dialect().text(text));
+                return Ok(());
+            }
+            Value::Integer(number) => (*number).into(),
+            Value::Bool(flag) => (*flag).into(),
+            Value::Date(date) => date.to_string().into(),
+            Value::DateTime(at) => (*at).into(),
+            Value::Duration(length) => row::microseconds(*length)?.into(),
+            Value::Ref(id) => (*id).into(),
+            Value::Decimal(_) | Value::Money(_) | Value::Tags(_) | Value::Json(_) => {
+                return Err(unexpected(format!("a constant cannot be {}", value.kind())));
+            }
+        };
+        sql.bind(bind);
+        Ok(())
+    }
+
     fn parameter(&self, n: usize, ty: &Type) -> Result<&'a Value, StoreError> {
         let value = self.parameters.get(n).unwrap_or(&Value::Null);
         if is_of(ty, value) {
@@ -273,24 +302,6 @@ fn held(layout: &Layout, key: &str) -> Result<Option<Holds>, StoreError> {
     }
     let column = layout.column(key).ok_or_else(|| unexpected(format!("{} has no column {key}", layout.table)))?;
     Ok(Some(column.holds.clone()))
-}
-
-fn constant(value: &Value, sql: &mut Sql) -> Result<(), StoreError> {
-    let bind = match value {
-        Value::Null => Bind::Null,
-        Value::Text(text) => text.as_str().into(),
-        Value::Integer(number) => (*number).into(),
-        Value::Bool(flag) => i64::from(*flag).into(),
-        Value::Date(date) => date.to_string().into(),
-        Value::DateTime(at) => (*at).into(),
-        Value::Duration(length) => row::microseconds(*length)?.into(),
-        Value::Ref(id) => (*id).into(),
-        Value::Decimal(_) | Value::Money(_) | Value::Tags(_) | Value::Json(_) => {
-            return Err(unexpected(format!("a constant cannot be {}", value.kind())));
-        }
-    };
-    sql.bind(bind);
-    Ok(())
 }
 
 fn sign(op: Compare) -> &'static str {

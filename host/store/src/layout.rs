@@ -7,7 +7,10 @@ use std::{
 
 use pergola_model::{Field, FieldType, Object, ObjectName};
 
-use crate::sql::quote;
+use crate::{
+    dialect::Dialect,
+    sql::{Kind, quote},
+};
 
 /// What a column holds. Text-like field types are held alike, so that a field can change from one to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,12 +66,13 @@ impl Holds {
         }
     }
 
-    /// SQLite's type of the column.
-    pub(crate) fn sql_type(&self) -> &'static str {
+    /// What its values are bound as.
+    pub(crate) fn kind(&self) -> Kind {
         match self {
-            Self::Text | Self::Date | Self::Tags | Self::Json => "TEXT",
-            Self::Integer | Self::Decimal(_) | Self::Money | Self::Bool | Self::DateTime | Self::Duration => "INTEGER",
-            Self::Ref(_) => "BLOB",
+            Self::Text | Self::Date | Self::Tags | Self::Json => Kind::Text,
+            Self::Integer | Self::Decimal(_) | Self::Money | Self::DateTime | Self::Duration => Kind::Integer,
+            Self::Bool => Kind::Bool,
+            Self::Ref(_) => Kind::Id,
         }
     }
 
@@ -119,7 +123,7 @@ impl Column {
 /// An object's table.
 #[derive(Debug)]
 pub(crate) struct Layout {
-    /// The table's name, quoted.
+    /// The table's full name, quoted.
     pub(crate) table: String,
     /// The fields' columns, in the object's order.
     pub(crate) columns: Vec<Column>,
@@ -134,9 +138,9 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    fn new(object: &Object) -> Self {
+    fn new(dialect: &Dialect, object: &Object) -> Self {
         let columns: Vec<Column> = object.fields.values().map(Column::new).collect();
-        let table = quote(object.name.as_str());
+        let table = dialect.table(object.name.as_str());
         let mut names = vec![quote("id"), quote("version"), quote("created_at"), quote("updated_at")];
         names.extend(columns.iter().flat_map(Column::names));
         let select = select_list(columns.iter());
@@ -172,18 +176,31 @@ pub(crate) fn select_list<'a>(columns: impl Iterator<Item = &'a Column>) -> Stri
 }
 
 /// The layouts in use, so that the text of frequent statements is built once.
-#[derive(Debug, Default)]
-pub(crate) struct Layouts(RwLock<HashMap<ObjectName, Arc<Layout>>>);
+#[derive(Debug)]
+pub(crate) struct Layouts {
+    dialect: Dialect,
+    known: RwLock<HashMap<ObjectName, Arc<Layout>>>,
+}
 
 impl Layouts {
+    /// None yet.
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Self { dialect, known: RwLock::default() }
+    }
+
+    /// Which database they are for.
+    pub(crate) fn dialect(&self) -> &Dialect {
+        &self.dialect
+    }
+
     /// The object's layout; made anew when another catalog gave it other fields.
     pub(crate) fn of(&self, object: &Object) -> Arc<Layout> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&object.name).map(Arc::clone);
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&object.name).map(Arc::clone);
         if let Some(layout) = known.filter(|layout| layout.fits(object)) {
             return layout;
         }
-        let layout = Arc::new(Layout::new(object));
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let layout = Arc::new(Layout::new(&self.dialect, object));
+        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
         all.insert(object.name.clone(), Arc::clone(&layout));
         layout
     }

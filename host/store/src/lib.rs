@@ -16,6 +16,7 @@
 mod accounts;
 mod bin;
 mod connect;
+mod dialect;
 mod error;
 mod filter;
 mod layout;

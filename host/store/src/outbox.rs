@@ -4,10 +4,11 @@ use pergola_model::{ChangeKind, ObjectName, PluginId};
 use pergola_service::ports::store::{AuditEntry, NewEvent, StoreError, StoredEvent, SubscriptionState};
 
 use crate::{
+    dialect::Row,
     error::unexpected,
     row::{Cells, json},
     session::Session,
-    sql::{Row, Sql},
+    sql::Sql,
 };
 
 /// Rows per statement, largest first; see `records`.
@@ -147,7 +148,9 @@ pub(crate) async fn set_subscription(
     state: &SubscriptionState,
 ) -> Result<(), StoreError> {
     let mut sql = Sql::new(
-        "INSERT OR REPLACE INTO pergola_subscription (plugin, sequence, attempts, retry_at) VALUES (?, ?, ?, ?)",
+        "INSERT INTO pergola_subscription (plugin, sequence, attempts, retry_at) VALUES (?, ?, ?, ?) \
+         ON CONFLICT (plugin) DO UPDATE SET sequence = excluded.sequence, attempts = excluded.attempts, \
+         retry_at = excluded.retry_at",
     );
     sql.value(plugin.as_str()).value(state.sequence).value(state.attempts).value(state.retry_at);
     session.execute(sql).await.map(|_| ())

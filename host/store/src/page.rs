@@ -18,7 +18,7 @@ use crate::{
     layout::{Column, Holds, Layout, Layouts, currency_column, select_list},
     row,
     session::Session,
-    sql::{Bind, Sql, quote},
+    sql::{Bind, Kind, Sql, quote},
 };
 
 /// One page of what the query asks.
@@ -101,7 +101,9 @@ fn list_sql(
     }
     for (index, key) in keys.iter().enumerate() {
         sql.push(if index == 0 { " ORDER BY " } else { ", " });
-        sql.push(&key.name).push(if key.descending { " DESC" } else { "" });
+        let direction = if key.descending { " DESC" } else { "" };
+        sql.push(&key.name);
+        sql.push(if key.nullable { layouts.dialect().order(key.descending) } else { direction });
     }
     sql.push(" LIMIT ").bind(i64::from(query.limit).saturating_add(1));
     Ok(sql)
@@ -140,7 +142,7 @@ fn keys(layout: &Layout, query: &Query) -> Result<Vec<Key>, StoreError> {
         }
     }
     let descending = query.sort.last().is_some_and(|key| key.descending);
-    let at = cursor.map_or(Bind::Null, |cursor| cursor.id.into());
+    let at = cursor.map_or(Bind::Null(Kind::Id), |cursor| cursor.id.into());
     keys.push(Key { name: "t.\"id\"".to_owned(), descending, nullable: false, at });
     Ok(keys)
 }
@@ -148,7 +150,8 @@ fn keys(layout: &Layout, query: &Query) -> Result<Vec<Key>, StoreError> {
 /// A system field's value in a cursor; none for a declared field.
 fn system_bind(field: &str, at: &Value) -> Result<Option<Bind>, StoreError> {
     let bind = match (field, at) {
-        ("id" | "version" | "created_at" | "updated_at", Value::Null) => Bind::Null,
+        ("id", Value::Null) => Bind::Null(Kind::Id),
+        ("version" | "created_at" | "updated_at", Value::Null) => Bind::Null(Kind::Integer),
         ("id", Value::Ref(id)) => (*id).into(),
         ("version", Value::Integer(number)) => (*number).into(),
         ("created_at" | "updated_at", Value::DateTime(at)) => (*at).into(),
@@ -162,10 +165,10 @@ fn system_bind(field: &str, at: &Value) -> Result<Option<Bind>, StoreError> {
 
 /// The condition that a row comes after the cursor.
 fn after(keys: &[Key]) -> Sql {
-    let Some((key, rest)) = keys.split_first() else { return Sql::new("0") };
+    let Some((key, rest)) = keys.split_first() else { return Sql::new("FALSE") };
     let mut sql = Sql::new("(");
     let name = key.name.as_str();
-    match (key.descending, key.at == Bind::Null && key.nullable) {
+    match (key.descending, key.at.is_null() && key.nullable) {
         // Absent values stand at one end, so after one come all others, or none.
         (false, true) => sql.push(name).push(" IS NOT NULL OR ").append(after(rest)),
         (true, true) => sql.push(name).push(" IS NULL AND ").append(after(rest)),

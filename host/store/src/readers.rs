@@ -9,11 +9,12 @@ use std::{
 };
 
 use pergola_service::ports::store::StoreError;
-use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     connect,
+    dialect::Connection,
     error::{self, from_sqlx},
     layout::Layouts,
     session::{Session, Stop},
@@ -33,7 +34,7 @@ pub(crate) struct Readers {
 }
 
 struct Idle {
-    connection: SqliteConnection,
+    connection: Connection,
     stop: Stop,
 }
 
@@ -66,9 +67,9 @@ impl Readers {
     }
 
     async fn open(&self) -> Result<Idle, StoreError> {
-        let mut connection = connect::open(&self.options).await?;
+        let mut connection = connect::connect(&self.options).await?;
         let stop = Stop::install(&mut connection).await.map_err(|error| from_sqlx(error, None))?;
-        Ok(Idle { connection, stop })
+        Ok(Idle { connection: Connection::Sqlite(connection), stop })
     }
 
     /// Lends no more, and closes what is idle.
@@ -93,7 +94,7 @@ impl Readers {
         // The stop stays up until the thread has come to this ping, that is until it has left the statement.
         idle.connection.ping().await?;
         idle.stop.lower();
-        let rollback = Sql::new("ROLLBACK").into_query()?.execute(&mut idle.connection).await;
+        let rollback = idle.connection.execute(Sql::new("ROLLBACK")).await;
         match rollback {
             Ok(_) => Ok(idle),
             // Nothing was open: the first statement was cancelled before it was sent.

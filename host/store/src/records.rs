@@ -18,7 +18,7 @@ const INSERT_ROWS: [usize; 5] = [256, 64, 16, 4, 1];
 /// Ids per statement; the last one is repeated up to the next size, for the same reason.
 const FIND_IDS: [usize; 6] = [1, 4, 16, 64, 256, 1_024];
 /// What goes back to before a batch that did not fit in one statement and failed on the way.
-const BATCH: &str = "pergola_batch";
+const BATCH: &str = "batch";
 
 /// The record, or none.
 pub(crate) async fn find(session: &mut Session, object: &Object, id: Id) -> Result<Option<Record>, StoreError> {
@@ -117,7 +117,7 @@ pub(crate) async fn update(
 /// Ends a record that is at this version.
 pub(crate) async fn delete(session: &mut Session, object: &Object, id: Id, version: i64) -> Result<(), StoreError> {
     let mut sql = Sql::new("DELETE FROM ");
-    sql.name(object.name.as_str()).push(" WHERE \"id\" = ").bind(id);
+    sql.push(&session.layouts().of(object).table).push(" WHERE \"id\" = ").bind(id);
     sql.push(" AND \"version\" = ").bind(version);
     let rows = session.execute_on(Some(object), sql).await?;
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }

@@ -4,13 +4,13 @@ use jiff::{SignedDuration, Timestamp, civil};
 use pergola_model::{Fields, Id, Money, Record, Value, name::BadName};
 use pergola_service::ports::store::StoreError;
 use rust_decimal::Decimal;
-use sqlx::{Decode, Row as _, Sqlite, Type};
 use uuid::Uuid;
 
 use crate::{
+    dialect::{Cell, Row},
     error::unexpected,
     layout::{Column, Holds},
-    sql::{Bind, Row, Sql},
+    sql::{Bind, Kind, Sql},
 };
 
 /// What a field's value is bound as; the currency of money is bound apart, see [`currency`].
@@ -19,14 +19,14 @@ use crate::{
 /// When the value is not of the field's type, or beyond what 64 bits hold.
 pub(crate) fn bind(column: &Column, value: &Value) -> Result<Bind, StoreError> {
     let bind = match (&column.holds, value) {
-        (_, Value::Null) => Bind::Null,
+        (holds, Value::Null) => Bind::Null(holds.kind()),
         (Holds::Text, Value::Text(text)) => text.as_str().into(),
         (Holds::Integer, Value::Integer(number)) => (*number).into(),
         (Holds::Decimal(scale), Value::Decimal(number)) => scaled(*number, *scale)
             .ok_or_else(|| unexpected(format!("{number} does not fit in {}: {}", column.key, column.holds.label())))?
             .into(),
         (Holds::Money, Value::Money(money)) => money.amount_minor.into(),
-        (Holds::Bool, Value::Bool(flag)) => i64::from(*flag).into(),
+        (Holds::Bool, Value::Bool(flag)) => (*flag).into(),
         (Holds::Date, Value::Date(date)) => date.to_string().into(),
         (Holds::DateTime, Value::DateTime(at)) => (*at).into(),
         (Holds::Duration, Value::Duration(length)) => microseconds(*length)?.into(),
@@ -42,7 +42,7 @@ pub(crate) fn bind(column: &Column, value: &Value) -> Result<Bind, StoreError> {
 
 /// What the currency column of a money field is bound as.
 pub(crate) fn currency(value: &Value) -> Bind {
-    if let Value::Money(money) = value { money.currency.as_str().into() } else { Bind::Null }
+    if let Value::Money(money) = value { money.currency.as_str().into() } else { Bind::Null(Kind::Text) }
 }
 
 /// Adds all of a field's values, whose placeholders are in the text already.
@@ -84,16 +84,16 @@ impl<'r> Cells<'r> {
         Self { row, next: 0 }
     }
 
-    /// The next column's value. Which type it is was settled when the statement was written, so it is not checked again.
-    pub(crate) fn take<T: Decode<'r, Sqlite> + Type<Sqlite>>(&mut self) -> Result<T, StoreError> {
+    /// The next column's value.
+    pub(crate) fn take<T: Cell<'r>>(&mut self) -> Result<T, StoreError> {
         let index = self.next;
         self.next = index.saturating_add(1);
-        self.row.try_get_unchecked(index).map_err(|error| StoreError::Backend(Box::new(error)))
+        self.row.get(index)
     }
 
     /// The next column's id.
     pub(crate) fn take_id(&mut self) -> Result<Id, StoreError> {
-        id(self.take()?)
+        self.take::<Uuid>().map(Id)
     }
 
     /// The next column's instant.
@@ -125,14 +125,14 @@ impl<'r> Cells<'r> {
                 self.take::<Option<i64>>()?.map_or(Ok(Value::Null), |number| decimal(number, *scale))
             }
             Holds::Money => self.take_money(),
-            Holds::Bool => Ok(self.take::<Option<i64>>()?.map_or(Value::Null, |flag| Value::Bool(flag != 0))),
+            Holds::Bool => Ok(self.take::<Option<bool>>()?.map_or(Value::Null, Value::Bool)),
             Holds::Date => self.take::<Option<&str>>()?.map_or(Ok(Value::Null), date),
             Holds::DateTime => self.take::<Option<i64>>()?.map_or(Ok(Value::Null), |at| time(at).map(Value::DateTime)),
             Holds::Duration => {
                 let length = self.take::<Option<i64>>()?;
                 Ok(length.map_or(Value::Null, |length| Value::Duration(SignedDuration::from_micros(length))))
             }
-            Holds::Ref(_) => self.take::<Option<&[u8]>>()?.map_or(Ok(Value::Null), |bytes| id(bytes).map(Value::Ref)),
+            Holds::Ref(_) => Ok(self.take::<Option<Uuid>>()?.map_or(Value::Null, |id| Value::Ref(Id(id)))),
             Holds::Tags => {
                 self.take::<Option<&str>>()?.map_or(Ok(Value::Null), |text| from_json(text).map(Value::Tags))
             }
@@ -180,10 +180,6 @@ fn decimal(number: i64, scale: u8) -> Result<Value, StoreError> {
 
 fn date(text: &str) -> Result<Value, StoreError> {
     text.parse::<civil::Date>().map(Value::Date).map_err(|error| StoreError::Backend(Box::new(error)))
-}
-
-fn id(bytes: &[u8]) -> Result<Id, StoreError> {
-    Uuid::from_slice(bytes).map(Id).map_err(|error| StoreError::Backend(Box::new(error)))
 }
 
 fn time(microseconds: i64) -> Result<Timestamp, StoreError> {

@@ -13,6 +13,7 @@ use pergola_model::{Catalog, Object, ObjectName};
 use pergola_service::ports::store::{SchemaStep, StoreError};
 
 use crate::{
+    dialect::Dialect,
     layout::{Column, Holds, currency_column},
     row::Cells,
     session::Session,
@@ -22,14 +23,15 @@ use crate::{
 /// The steps that make the stored tables fit the catalog: tables first, then columns, then indexes.
 pub(crate) async fn plan(session: &mut Session, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError> {
     let stored = Stored::read(session).await?;
+    let dialect = session.layouts().dialect().clone();
     let (mut tables, mut columns, mut indexes) = (Vec::new(), Vec::new(), Vec::new());
     for object in catalog.objects.values() {
         let layout = session.layouts().of(object);
         match stored.tables.get(object.name.as_str()) {
-            None => tables.push(create_table(object, &layout.columns)),
+            None => tables.push(create_table(&dialect, object, &layout.columns)),
             Some(existing) => {
                 for column in &layout.columns {
-                    columns.extend(stored.add_column(object, existing, column)?);
+                    columns.extend(stored.add_column(&dialect, object, existing, column)?);
                 }
             }
         }
@@ -100,14 +102,15 @@ impl Stored {
 
     fn add_column(
         &self,
+        dialect: &Dialect,
         object: &Object,
         existing: &BTreeMap<String, String>,
         column: &Column,
     ) -> Result<Option<SchemaStep>, StoreError> {
         let Some(sql_type) = existing.get(&column.key) else {
             let mut sql = String::new();
-            for definition in definitions(column) {
-                sql.push_str(&format!("ALTER TABLE {} ADD COLUMN {definition}; ", quote(object.name.as_str())));
+            for definition in definitions(dialect, column) {
+                sql.push_str(&format!("ALTER TABLE {} ADD COLUMN {definition}; ", dialect.table(object.name.as_str())));
             }
             sql.push_str(&note(&object.name, std::slice::from_ref(column)));
             return Ok(Some(SchemaStep { summary: format!("add column {} to {}", column.key, object.name), sql }));
@@ -115,7 +118,7 @@ impl Stored {
         let known = self.holds.get(&(object.name.as_str().to_owned(), column.key.clone()));
         let (fits, stored_type) = match known {
             Some(holds) => (*holds == column.holds.label(), holds),
-            None => (sql_type == column.holds.sql_type(), sql_type),
+            None => (sql_type == dialect.sql_type(&column.holds), sql_type),
         };
         if fits {
             return Ok(None);
@@ -145,28 +148,28 @@ impl Stored {
     }
 }
 
-fn create_table(object: &Object, columns: &[Column]) -> SchemaStep {
+fn create_table(dialect: &Dialect, object: &Object, columns: &[Column]) -> SchemaStep {
     let mut lines = vec![
         "\"id\" BLOB NOT NULL PRIMARY KEY".to_owned(),
         "\"version\" INTEGER NOT NULL".to_owned(),
         "\"created_at\" INTEGER NOT NULL".to_owned(),
         "\"updated_at\" INTEGER NOT NULL".to_owned(),
     ];
-    lines.extend(columns.iter().flat_map(definitions));
-    let table = quote(object.name.as_str());
+    lines.extend(columns.iter().flat_map(|column| definitions(dialect, column)));
+    let table = dialect.table(object.name.as_str());
     let sql =
         format!("CREATE TABLE {table} ({}) STRICT, WITHOUT ROWID; {}", lines.join(", "), note(&object.name, columns));
     SchemaStep { summary: format!("create table {}", object.name), sql }
 }
 
 /// A column's definition; two for money.
-fn definitions(column: &Column) -> Vec<String> {
+fn definitions(dialect: &Dialect, column: &Column) -> Vec<String> {
     let name = quote(&column.key);
     match &column.holds {
         Holds::Money => vec![format!("{name} INTEGER"), format!("{} TEXT", quote(&currency_column(&column.key)))],
         // Checked at the end of each statement. SQLite lets the other table come later.
         Holds::Ref(to) => vec![format!("{name} BLOB REFERENCES {} (\"id\")", quote(to.as_str()))],
-        holds => vec![format!("{name} {}", holds.sql_type())],
+        holds => vec![format!("{name} {}", dialect.sql_type(holds))],
     }
 }
 
@@ -177,7 +180,11 @@ fn note(object: &ObjectName, columns: &[Column]) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    format!("INSERT OR REPLACE INTO pergola_column (object, field, holds) VALUES {};", rows.join(", "))
+    format!(
+        "INSERT INTO pergola_column (object, field, holds) VALUES {} \
+         ON CONFLICT (object, field) DO UPDATE SET holds = excluded.holds;",
+        rows.join(", ")
+    )
 }
 
 /// An index that an object's declaration asks for.

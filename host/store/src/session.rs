@@ -10,12 +10,13 @@ use std::{
 
 use pergola_model::Object;
 use pergola_service::ports::store::StoreError;
-use sqlx::{Executor as _, SqliteConnection};
+use sqlx::SqliteConnection;
 
 use crate::{
+    dialect::{Connection, Row},
     error,
     layout::Layouts,
-    sql::{Row, Sql},
+    sql::Sql,
 };
 
 /// Instructions of SQLite's virtual machine between two looks at the stop flag: about 0.1 ms.
@@ -58,7 +59,7 @@ enum State {
 
 /// A connection that runs one unit's or one reader's statements.
 pub(crate) struct Session {
-    connection: SqliteConnection,
+    connection: Connection,
     layouts: Arc<Layouts>,
     /// Runs in the same step as the first statement, because each step to SQLite's thread and back costs about 15 µs.
     before_first: Option<&'static str>,
@@ -69,18 +70,18 @@ pub(crate) struct Session {
 
 impl Session {
     /// A session in a transaction that is open already.
-    pub(crate) fn new(connection: SqliteConnection, layouts: Arc<Layouts>) -> Self {
+    pub(crate) fn new(connection: Connection, layouts: Arc<Layouts>) -> Self {
         Self { connection, layouts, before_first: None, state: State::Ready, limit: None }
     }
 
     /// A session that takes the turn to write with its first statement: hooks may think before it, and a step
     /// to a thread that has gone to sleep meanwhile costs more than most hooks.
-    pub(crate) fn writing(connection: SqliteConnection, layouts: Arc<Layouts>) -> Self {
+    pub(crate) fn writing(connection: Connection, layouts: Arc<Layouts>) -> Self {
         Self { before_first: Some("BEGIN IMMEDIATE;"), ..Self::new(connection, layouts) }
     }
 
     /// A session that begins a transaction with its first statement, each of which ends in time.
-    pub(crate) fn reading(connection: SqliteConnection, layouts: Arc<Layouts>, stop: Stop, limit: Duration) -> Self {
+    pub(crate) fn reading(connection: Connection, layouts: Arc<Layouts>, stop: Stop, limit: Duration) -> Self {
         Self { before_first: Some("BEGIN;"), limit: Some((stop, limit)), ..Self::new(connection, layouts) }
     }
 
@@ -90,7 +91,7 @@ impl Session {
     }
 
     /// The connection, and an error if its transaction is not sound.
-    pub(crate) fn into_parts(self) -> (SqliteConnection, Result<(), StoreError>) {
+    pub(crate) fn into_parts(self) -> (Connection, Result<(), StoreError>) {
         (self.connection, Self::soundness(&self.state))
     }
 
@@ -101,17 +102,17 @@ impl Session {
 
     /// All rows.
     pub(crate) async fn fetch_all(&mut self, sql: Sql) -> Result<Vec<Row>, StoreError> {
-        let query = self.begin(sql)?;
+        let sql = self.begin(sql)?;
         let watch = Watch::new(self.limit.as_ref());
-        let result = watch.within((&mut self.connection).fetch_all(query)).await;
+        let result = watch.within(self.connection.fetch_all(sql)).await;
         self.end(result, None)
     }
 
     /// The first row.
     pub(crate) async fn fetch_optional(&mut self, sql: Sql) -> Result<Option<Row>, StoreError> {
-        let query = self.begin(sql)?;
+        let sql = self.begin(sql)?;
         let watch = Watch::new(self.limit.as_ref());
-        let result = watch.within((&mut self.connection).fetch_optional(query)).await;
+        let result = watch.within(self.connection.fetch_optional(sql)).await;
         self.end(result, None)
     }
 
@@ -124,24 +125,23 @@ impl Session {
     pub(crate) async fn execute_on(&mut self, object: Option<&Object>, sql: Sql) -> Result<u64, StoreError> {
         // Alone, because SQLite would count the rows of the statement before the transaction once more.
         if let Some(first) = self.before_first.take() {
-            let query = self.begin(Sql::new(first))?;
-            let result = (&mut self.connection).execute(query).await;
+            let first = self.begin(Sql::new(first))?;
+            let result = self.connection.execute(first).await;
             self.end(result, None)?;
         }
-        let query = self.begin(sql)?;
-        let result = (&mut self.connection).execute(query).await;
-        self.end(result, object).map(|done| done.rows_affected())
+        let sql = self.begin(sql)?;
+        let result = self.connection.execute(sql).await;
+        self.end(result, object)
     }
 
-    fn begin(&mut self, sql: Sql) -> Result<crate::sql::Prepared, StoreError> {
+    fn begin(&mut self, sql: Sql) -> Result<Sql, StoreError> {
         Self::soundness(&self.state)?;
         let sql = match self.before_first.take() {
             Some(first) => sql.after(first),
             None => sql,
         };
-        let query = sql.into_query().map_err(|error| error::from_sqlx(error, None))?;
         self.state = State::Running;
-        Ok(query)
+        Ok(sql)
     }
 
     fn end<T>(&mut self, result: Result<T, sqlx::Error>, object: Option<&Object>) -> Result<T, StoreError> {

@@ -1,72 +1,105 @@
 //! The text of a statement and the values bound to it, built together.
 //!
-//! All dynamic SQL of this crate is built on this type: names are quoted here, values are always bound.
+//! All dynamic SQL of this crate is built on this type: names are quoted here, values are always bound. A placeholder is
+//! `?` and a system table has its bare name; the connection that runs the statement makes of it what its database wants.
 
-use sqlx::{
-    Arguments as _, AssertSqlSafe, Sqlite,
-    query::Query,
-    sqlite::{SqliteArguments, SqliteRow},
-};
+use pergola_model::Id;
 
-/// The most values that one statement can bind.
+/// The most values that one statement can bind: SQLite's limit, which is half of PostgreSQL's.
 ///
 /// Source: <https://www.sqlite.org/limits.html>, `SQLITE_MAX_VARIABLE_NUMBER`.
 pub(crate) const BINDS_MAX: usize = 32_766;
 
+/// The type of a value on its way into a statement. PostgreSQL wants to know it even where there is no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Flags.
+    Bool,
+    /// Whole numbers, scaled decimals, microseconds.
+    Integer,
+    /// Only for comparison with a number beyond 64 bits.
+    Real,
+    /// Texts, dates, JSON.
+    Text,
+    /// Hashes and bodies.
+    Bytes,
+    /// Ids.
+    Id,
+}
+
 /// A value on its way into a statement.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Bind {
-    /// No value.
-    Null,
-    /// Whole numbers, flags, scaled decimals, microseconds.
+    /// No value where one of that kind could be.
+    Null(Kind),
+    /// See [`Kind::Bool`].
+    Bool(bool),
+    /// See [`Kind::Integer`].
     Integer(i64),
-    /// Only for comparison with a number beyond 64 bits.
+    /// See [`Kind::Real`].
     Real(f64),
-    /// Texts, dates, JSON.
+    /// See [`Kind::Text`].
     Text(String),
-    /// Ids and hashes.
-    Blob(Vec<u8>),
+    /// See [`Kind::Bytes`].
+    Bytes(Vec<u8>),
+    /// See [`Kind::Id`].
+    Id(Id),
 }
 
-impl From<i64> for Bind {
-    fn from(number: i64) -> Self {
-        Self::Integer(number)
+impl Bind {
+    /// What kind of value it is.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Null(kind) => *kind,
+            Self::Bool(_) => Kind::Bool,
+            Self::Integer(_) => Kind::Integer,
+            Self::Real(_) => Kind::Real,
+            Self::Text(_) => Kind::Text,
+            Self::Bytes(_) => Kind::Bytes,
+            Self::Id(_) => Kind::Id,
+        }
+    }
+
+    /// Whether there is no value.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Self::Null(_))
     }
 }
 
-impl From<&str> for Bind {
-    fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
-    }
+/// What becomes a [`Bind`] of a kind that is known without the value.
+pub(crate) trait Bindable: Into<Bind> {
+    /// The kind.
+    const KIND: Kind;
 }
 
-impl From<String> for Bind {
-    fn from(text: String) -> Self {
-        Self::Text(text)
-    }
+/// Makes a type bindable.
+macro_rules! bindable {
+    ($($type:ty => $kind:ident($value:ident: $make:expr)),+ $(,)?) => {$(
+        impl From<$type> for Bind {
+            fn from($value: $type) -> Self {
+                Self::$kind($make)
+            }
+        }
+
+        impl Bindable for $type {
+            const KIND: Kind = Kind::$kind;
+        }
+    )+};
 }
 
-impl From<&[u8]> for Bind {
-    fn from(bytes: &[u8]) -> Self {
-        Self::Blob(bytes.to_owned())
-    }
+bindable! {
+    bool => Bool(flag: flag),
+    i64 => Integer(number: number),
+    jiff::Timestamp => Integer(at: at.as_microsecond()),
+    &str => Text(text: text.to_owned()),
+    String => Text(text: text),
+    &[u8] => Bytes(bytes: bytes.to_owned()),
+    Id => Id(id: id),
 }
 
-impl From<pergola_model::Id> for Bind {
-    fn from(id: pergola_model::Id) -> Self {
-        Self::Blob(id.0.as_bytes().to_vec())
-    }
-}
-
-impl From<jiff::Timestamp> for Bind {
-    fn from(at: jiff::Timestamp) -> Self {
-        Self::Integer(at.as_microsecond())
-    }
-}
-
-impl<T: Into<Bind>> From<Option<T>> for Bind {
+impl<T: Bindable> From<Option<T>> for Bind {
     fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
+        value.map_or(Self::Null(T::KIND), Into::into)
     }
 }
 
@@ -120,21 +153,9 @@ impl Sql {
         self
     }
 
-    /// Ready for sqlx.
-    pub(crate) fn into_query(self) -> Result<Prepared, sqlx::Error> {
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(self.binds.len(), 0);
-        for bind in self.binds {
-            match bind {
-                Bind::Null => arguments.add(None::<i64>),
-                Bind::Integer(number) => arguments.add(number),
-                Bind::Real(number) => arguments.add(number),
-                Bind::Text(text) => arguments.add(text),
-                Bind::Blob(bytes) => arguments.add(bytes),
-            }
-            .map_err(sqlx::Error::Encode)?;
-        }
-        Ok(sqlx::query_with(AssertSqlSafe(self.text), arguments))
+    /// The text and the values.
+    pub(crate) fn into_parts(self) -> (String, Vec<Bind>) {
+        (self.text, self.binds)
     }
 }
 
@@ -142,9 +163,3 @@ impl Sql {
 pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
-
-/// A statement as sqlx takes it.
-pub(crate) type Prepared = Query<'static, Sqlite, SqliteArguments>;
-
-/// A row as sqlx gives it.
-pub(crate) type Row = SqliteRow;

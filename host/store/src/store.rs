@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     connect,
+    dialect::Dialect,
     layout::Layouts,
     readers::Readers,
     schema,
@@ -75,7 +76,7 @@ impl SqliteStore {
         let mut connection = connect::open(&writing).await?;
         connect::check_version(&mut connection).await?;
         connect::migrate(&mut connection).await?;
-        let layouts = Arc::new(Layouts::default());
+        let layouts = Arc::new(Layouts::new(Dialect::Sqlite));
         let (queue, messages) = mpsc::channel(options.queue_max.max(1));
         let limits = GroupLimits { units_max: options.group_units_max, age_max: options.group_age_max };
         tokio::spawn(Writer::new(writing, connection, Arc::clone(&layouts), limits, messages).run());

@@ -4,12 +4,7 @@ use jiff::Timestamp;
 use pergola_model::{ObjectName, PluginId, name::Name};
 use pergola_service::ports::store::{StoreError, StoredTimer, TimerKey};
 
-use crate::{
-    error::unexpected,
-    row::Cells,
-    session::Session,
-    sql::{Row, Sql},
-};
+use crate::{dialect::Row, error::unexpected, row::Cells, session::Session, sql::Sql};
 
 /// Timers per statement; a unit of work seldom has more than a few.
 const TIMERS_PER_STATEMENT: usize = 64;
@@ -47,8 +42,8 @@ pub(crate) async fn set(session: &mut Session, timers: &[TimerKey], due_at: &[Ti
             bind_key(&mut sql, timer).value(**due_at).value(**due_at);
         }
         sql.push(
-            " ON CONFLICT DO UPDATE SET due_at = excluded.due_at, wake_at = excluded.wake_at, attempts = 0, error = NULL \
-             WHERE due_at <> excluded.due_at",
+            " ON CONFLICT (plugin, object, action, record) DO UPDATE SET due_at = excluded.due_at, \
+             wake_at = excluded.wake_at, attempts = 0, error = NULL WHERE pergola_timer.due_at <> excluded.due_at",
         );
         session.execute(sql).await?;
     }

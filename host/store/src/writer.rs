@@ -18,10 +18,10 @@ use std::{
 };
 
 use pergola_service::ports::store::StoreError;
-use sqlx::{Connection as _, SqliteConnection, sqlite::SqliteConnectOptions};
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{connect, error, layout::Layouts, session::Session, sql::Sql};
+use crate::{connect, dialect::Connection, error, layout::Layouts, session::Session, sql::Sql};
 
 /// Somebody waiting for the commit.
 type Answer = oneshot::Sender<Result<(), StoreError>>;
@@ -112,7 +112,7 @@ pub(crate) fn stopped() -> StoreError {
 pub(crate) struct Writer {
     options: SqliteConnectOptions,
     /// None after it broke, until the next turn.
-    connection: Option<SqliteConnection>,
+    connection: Option<Connection>,
     pages_max: Option<u32>,
     layouts: Arc<Layouts>,
     limits: GroupLimits,
@@ -123,7 +123,7 @@ impl Writer {
     /// A writer on an open connection.
     pub(crate) fn new(
         options: SqliteConnectOptions,
-        connection: SqliteConnection,
+        connection: Connection,
         layouts: Arc<Layouts>,
         limits: GroupLimits,
         queue: mpsc::Receiver<Message>,
@@ -218,7 +218,7 @@ impl Writer {
         }
     }
 
-    async fn open_turn(&mut self, group: &mut Group) -> Result<SqliteConnection, StoreError> {
+    async fn open_turn(&mut self, group: &mut Group) -> Result<Connection, StoreError> {
         if self.connection.is_none() {
             self.connection = Some(connect::open(&self.options).await?);
             self.limit_pages().await?;
@@ -272,8 +272,7 @@ impl Writer {
 
     async fn run_statement(&mut self, statement: &'static str) -> Result<(), StoreError> {
         let connection = self.connection.as_mut().ok_or_else(stopped)?;
-        let query = Sql::new(statement).into_query().map_err(|error| error::from_sqlx(error, None))?;
-        match query.execute(connection).await {
+        match connection.execute(Sql::new(statement)).await {
             Ok(_) => Ok(()),
             Err(error) => {
                 if error.as_database_error().is_none() {
@@ -288,8 +287,7 @@ impl Writer {
     async fn limit_pages(&mut self) -> Result<(), StoreError> {
         let (Some(connection), Some(pages)) = (self.connection.as_mut(), self.pages_max) else { return Ok(()) };
         let pragma = Sql::new(format!("PRAGMA max_page_count = {pages}"));
-        let query = pragma.into_query().map_err(|error| error::from_sqlx(error, None))?;
-        query.fetch_all(connection).await.map(|_| ()).map_err(|error| error::from_sqlx(error, None))
+        connection.fetch_all(pragma).await.map(|_| ()).map_err(|error| error::from_sqlx(error, None))
     }
 
     async fn close_connection(&mut self) {

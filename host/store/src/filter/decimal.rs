@@ -57,7 +57,7 @@ impl Filter<'_> {
             Compare::Less | Compare::LessOrEqual => Compare::LessOrEqual,
             Compare::Greater | Compare::GreaterOrEqual => Compare::Greater,
             Compare::Equal | Compare::NotEqual => {
-                sql.push("0");
+                sql.push("FALSE");
                 return Ok(());
             }
         };
@@ -100,8 +100,10 @@ impl Filter<'_> {
     pub(super) fn decimal(&mut self, node: &Node, scale: u32, sql: &mut Sql) -> Result<(), StoreError> {
         match &node.kind {
             NodeKind::Literal(_) | NodeKind::Parameter(_) => {
-                let bind = self.number(node)?.map_or(Bind::Null, |number| at_scale(number, scale));
-                sql.bind(bind);
+                match self.number(node)? {
+                    Some(number) => sql.bind(at_scale(number, scale)),
+                    None => sql.push("NULL"),
+                };
             }
             NodeKind::Add(a, b) | NodeKind::Subtract(a, b) => {
                 sql.push("(");

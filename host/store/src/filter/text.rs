@@ -31,28 +31,14 @@ impl Filter<'_> {
     }
 
     fn position(&mut self, a: &Node, b: &Node, test: &str, sql: &mut Sql) -> Result<(), StoreError> {
-        sql.push("instr(");
-        self.value(a, sql)?;
-        sql.push(", ");
-        self.value(b, sql)?;
-        sql.push(")").push(test);
+        let (a, b) = (self.part(a)?, self.part(b)?);
+        sql.append(self.layouts.dialect().position(a, b)).push(test);
         Ok(())
     }
 
-    /// By bytes, because `length` of a text stops at a zero character. `substr` from −0 is the whole text, hence
-    /// the case of the empty ending.
     fn ends_with(&mut self, a: &Node, b: &Node, sql: &mut Sql) -> Result<(), StoreError> {
-        sql.push("CASE length(CAST(");
-        self.value(b, sql)?;
-        sql.push(" AS BLOB)) WHEN 0 THEN ");
-        self.value(a, sql)?;
-        sql.push(" IS NOT NULL ELSE substr(CAST(");
-        self.value(a, sql)?;
-        sql.push(" AS BLOB), -length(CAST(");
-        self.value(b, sql)?;
-        sql.push(" AS BLOB))) = CAST(");
-        self.value(b, sql)?;
-        sql.push(" AS BLOB) END");
+        let (a, b) = (self.part(a)?, self.part(b)?);
+        sql.append(self.layouts.dialect().ends_with(a, b));
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use pergola_model::{
 use pergola_service::ports::store::Store as _;
 
 use super::{Wanted, list_sql, sort_text};
-use crate::{Options, SqliteStore, connect, layout::Layouts, row::Cells, sql::Sql};
+use crate::{Options, SqliteStore, connect, dialect::Dialect, layout::Layouts, row::Cells, sql::Sql};
 
 const SALON: &str = r#"
 id = "salon"
@@ -65,13 +65,13 @@ async fn plan(catalog: &Catalog, query: &Query) -> String {
     tx.apply_schema(&steps).await.unwrap();
     tx.commit().await.unwrap();
 
-    let layouts = Layouts::default();
+    let layouts = Layouts::new(Dialect::Sqlite);
     let layout = layouts.of(catalog.object(&query.object).unwrap());
     let wanted = Wanted::new(&layout, query);
     let mut explain = Sql::new("EXPLAIN QUERY PLAN ");
     explain.append(list_sql(&layouts, catalog, query, &layout, &wanted).unwrap());
     let mut connection = connect::open(&connect::writing(&path, Options::default().busy_timeout)).await.unwrap();
-    let rows = explain.into_query().unwrap().fetch_all(&mut connection).await.unwrap();
+    let rows = connection.fetch_all(explain).await.unwrap();
     let detail = |row| {
         let mut cells = Cells::new(row);
         for _ in 0..3 {
