@@ -19,6 +19,8 @@ pub(crate) struct Load {
     address: SocketAddr,
     head: String,
     body: Option<fn(u64) -> String>,
+    /// Whether each request has an `Idempotency-Key` of its own.
+    keyed: bool,
 }
 
 /// Numbers of the bodies sent so far: no two contacts are alike in one process.
@@ -32,11 +34,16 @@ pub(crate) struct Outcome {
 
 impl Load {
     pub(crate) fn get(address: SocketAddr, path: &str, token: Option<&str>) -> Self {
-        Self { address, head: head("GET", path, token), body: None }
+        Self { address, head: head("GET", path, token), body: None, keyed: false }
     }
 
     pub(crate) fn post(address: SocketAddr, path: &str, token: Option<&str>, body: fn(u64) -> String) -> Self {
-        Self { address, head: head("POST", path, token), body: Some(body) }
+        Self { address, head: head("POST", path, token), body: Some(body), keyed: false }
+    }
+
+    /// With an `Idempotency-Key` for each request.
+    pub(crate) fn keyed(self) -> Self {
+        Self { keyed: true, ..self }
     }
 
     /// Sends on so many connections for so long; every answer must be a success.
@@ -67,9 +74,12 @@ impl Load {
     }
 
     async fn send(&self, stream: &mut TcpStream) -> Duration {
-        let body = self.body.map(|body| body(SENT.fetch_add(1, Ordering::Relaxed))).unwrap_or_default();
+        let number = SENT.fetch_add(1, Ordering::Relaxed);
+        let body = self.body.map(|body| body(number)).unwrap_or_default();
+        let key = if self.keyed { format!("Idempotency-Key: bench-{number}\r\n") } else { String::new() };
+        let head = format!("{}{key}", self.head);
         let began = Instant::now();
-        let (status, text) = exchange(stream, &self.head, &body).await;
+        let (status, text) = exchange(stream, &head, &body).await;
         assert!((200..300).contains(&status), "{status} {text}");
         began.elapsed()
     }

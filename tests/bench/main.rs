@@ -8,7 +8,7 @@ mod bare;
 mod client;
 mod program;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use pergola_api::ApiState;
 use pergola_service::ports::store::StoredToken;
@@ -22,6 +22,8 @@ use crate::client::{Load, Outcome};
 const ROUND: Duration = Duration::from_secs(4);
 const ROUNDS: usize = 3;
 const CONNECTIONS: usize = 8;
+/// Contacts that are there before anything is measured.
+const ROWS: usize = 10_000;
 
 fn main() {
     // `cargo test --benches` and the like pass flags that ask for less.
@@ -65,34 +67,59 @@ async fn serve() -> Served {
 }
 
 fn contact(number: u64) -> String {
-    json!({"name": format!("Client {number}"), "phone": format!("+7912{number:07}"), "email": format!("c{number}@example.com")}).to_string()
+    let source = ["web", "street", "friends", "ads"][(number % 4) as usize];
+    json!({"name": format!("Client {number}"), "phone": format!("+7912{number:07}"), "email": format!("c{number}@example.com"), "source": source}).to_string()
 }
 
 async fn rates() {
     let folder = tempfile::tempdir().unwrap();
-    let bare = bare::serve(&folder.path().join("bare.db")).await;
+    let bare = bare::serve(&folder.path().join("bare.db"), ROWS).await;
     let served = serve().await;
-    let (mut creates, mut reads) = (Vec::new(), Vec::new());
+    fill(&served, ROWS).await;
+    let token = Some(served.token.as_str());
+    let full = served.address;
+    let mut creates = Vec::new();
     for _ in 0..ROUNDS {
-        let bare_create = Load::post(bare, "/contacts", None, contact).run(CONNECTIONS, ROUND).await;
-        let full_create =
-            Load::post(served.address, "/api/v1/contacts", Some(&served.token), contact).run(CONNECTIONS, ROUND).await;
-        creates.push((bare_create, full_create));
+        let bare = Load::post(bare, "/contacts", None, contact).run(CONNECTIONS, ROUND).await;
+        let full = Load::post(full, "/api/v1/contacts", token, contact).keyed().run(CONNECTIONS, ROUND).await;
+        creates.push((bare, full));
     }
+    tell_rates("create, durable, idempotent, 8 connections", &creates, 0.6);
     let bare_id = bare::create_one(bare, &contact(0)).await;
-    let full_id = served
-        .host
-        .create("contact", &json!({"name": "Reader", "phone": "+79999999999", "email": "r@example.com"}))
-        .await
-        .unwrap();
+    let full_id = served.host.create("contact", &json!({"name": "Reader", "source": "web"})).await.unwrap();
     let full_path = format!("/api/v1/contacts/{}", full_id["id"].as_str().unwrap());
+    reads("read by id, 8 connections", (bare, &format!("/contacts/{bare_id}")), (full, &full_path), token, 0.7).await;
+    let list = "/api/v1/contacts?limit=50&filter=source%20%3D%3D%20%27web%27";
+    reads("list of 50 by an indexed field, 8 connections", (bare, "/contacts?source=web"), (full, list), token, 0.8)
+        .await;
+}
+
+/// Both sides in turns.
+async fn reads(what: &str, bare: (SocketAddr, &str), full: (SocketAddr, &str), token: Option<&str>, wanted: f64) {
+    let mut rounds = Vec::new();
     for _ in 0..ROUNDS {
-        let bare_read = Load::get(bare, &format!("/contacts/{bare_id}"), None).run(CONNECTIONS, ROUND).await;
-        let full_read = Load::get(served.address, &full_path, Some(&served.token)).run(CONNECTIONS, ROUND).await;
-        reads.push((bare_read, full_read));
+        let bare = Load::get(bare.0, bare.1, None).run(CONNECTIONS, ROUND).await;
+        let full = Load::get(full.0, full.1, token).run(CONNECTIONS, ROUND).await;
+        rounds.push((bare, full));
     }
-    tell_rates("create, durable, 8 connections", &creates, 0.35);
-    tell_rates("read by id, 8 connections", &reads, 0.5);
+    tell_rates(what, &rounds, wanted);
+}
+
+/// Contacts through the unit of work, in batches.
+async fn fill(served: &Served, rows: usize) {
+    let numbers: Vec<u64> = (0..rows as u64).collect();
+    for chunk in numbers.chunks(500) {
+        let changes = chunk
+            .iter()
+            .map(|number| {
+                let fields: std::collections::BTreeMap<String, String> =
+                    serde_json::from_str(&contact(*number)).unwrap();
+                let fields = fields.into_iter().map(|(key, value)| (key, value.into())).collect();
+                pergola_model::Change::create("contact".parse().unwrap(), fields)
+            })
+            .collect();
+        served.host.workspace.apply(&TestHost::owner(), changes).await.unwrap();
+    }
 }
 
 fn tell_rates(what: &str, rounds: &[(Outcome, Outcome)], wanted: f64) {

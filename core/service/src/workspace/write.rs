@@ -127,17 +127,35 @@ impl Workspace {
         let rights = Rights::of(actor);
         self.detached(move |workspace| async move {
             let _open = workspace.0.gate.read().await;
-            let mut unit = Unit::begin(&workspace, Budget::new(Limits::hook())).await?;
-            if let Some(earlier) = unit.tx.find_answer(&keyed.key).await? {
-                return answer_again(earlier, &keyed);
+            match workspace.apply_and_keep(&rights, &keyed, changes, render).await {
+                Ok(answer) => Ok(answer),
+                // Keys seldom come twice, so the earlier answer is looked for only when the work fails: by the key
+                // itself at the latest, of which there can be one.
+                Err(error) => match workspace.0.store.read().await?.find_answer(&keyed.key).await? {
+                    Some(earlier) if earlier.expires_at > workspace.now() => answer_again(earlier, &keyed),
+                    _ => Err(error),
+                },
             }
-            let records = unit.apply(&rights, changes, 0).await?;
-            let answer = render(&records);
-            unit.keep_answer(&keyed, &answer, ANSWER_KEPT).await?;
-            unit.commit().await?;
-            Ok(answer)
         })
         .await
+    }
+
+    async fn apply_and_keep<F>(
+        &self,
+        rights: &Rights,
+        keyed: &Keyed,
+        changes: Vec<Change>,
+        render: F,
+    ) -> Result<KeyedAnswer, Error>
+    where
+        F: FnOnce(&[RecordOf]) -> KeyedAnswer,
+    {
+        let mut unit = Unit::begin(self, Budget::new(Limits::hook())).await?;
+        let records = unit.apply(rights, changes, 0).await?;
+        let answer = render(&records);
+        unit.keep_answer(keyed, &answer, ANSWER_KEPT).await?;
+        unit.commit().await?;
+        Ok(answer)
     }
 
     /// Runs a unit of work in a task of its own, so that nobody's impatience cancels it half-way.
