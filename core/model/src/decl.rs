@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     change::ChangeKind,
-    field::OnDelete,
+    field::{OnDelete, OnPurge},
     name::{Name, ObjectName, PluginId},
 };
 
@@ -167,6 +167,9 @@ pub struct FieldDecl {
     /// For `ref`: `restrict` (if absent), `clear` or `cascade`.
     #[serde(default)]
     pub on_delete: Option<OnDelete>,
+    /// For `ref`: `clear` or `delete`; `clear` if absent and `on_delete` is that, else `delete`.
+    #[serde(default)]
+    pub on_purge: Option<OnPurge>,
     /// For `decimal`: digits after the point, 0–9; 2 if absent.
     #[serde(default)]
     pub scale: Option<u8>,

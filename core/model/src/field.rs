@@ -72,6 +72,16 @@ pub enum OnDelete {
     Cascade,
 }
 
+/// What becomes of a record when the one it refers to is purged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnPurge {
+    /// It stays, without the reference: a receipt without the person.
+    Clear,
+    /// It is purged too.
+    Delete,
+}
+
 /// A field of an object.
 #[derive(Debug, Clone)]
 pub struct Field {
@@ -89,6 +99,8 @@ pub struct Field {
     pub indexed: bool,
     /// Is found by search.
     pub searchable: bool,
+    /// For a reference: what becomes of the record when the other is purged, if not what `on_delete` says.
+    pub on_purge: Option<OnPurge>,
     /// What people see, per language.
     pub label: Label,
 }

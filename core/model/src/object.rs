@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::{
     decl::Label,
     expr::Expression,
-    field::{Field, OnDelete},
+    field::{Field, OnDelete, OnPurge},
     name::{Name, ObjectName, PluginId},
 };
 
@@ -105,6 +105,8 @@ pub struct Referrer {
     pub field: String,
     /// What becomes of the referring record.
     pub on_delete: OnDelete,
+    /// What becomes of it when the other is not deleted, but purged.
+    pub on_purge: OnPurge,
 }
 
 impl Object {

@@ -4,6 +4,7 @@
 
 pub mod bin;
 pub mod plugins;
+pub mod purge;
 pub mod sink;
 pub mod store;
 

@@ -10,11 +10,13 @@ mod hooks;
 mod host;
 mod pending;
 mod prepare;
+mod purge;
 mod restore;
 mod rules;
 mod timers;
 mod upsert;
 
+pub(crate) use purge::{Purge, RECORDS_MAX, too_large};
 pub use restore::Restored;
 pub(crate) use restore::no_deletion;
 
@@ -48,6 +50,8 @@ pub(crate) struct Unit {
     pending: Pending,
     /// Records that come back from the bin, and what they were.
     restoring: BTreeMap<Id, Origin>,
+    /// A purge, while it is under way.
+    purging: Option<Purge>,
 }
 
 /// What a record that comes back was before.
@@ -76,6 +80,7 @@ impl Unit {
             budget,
             pending: Pending::default(),
             restoring: BTreeMap::new(),
+            purging: None,
         })
     }
 
@@ -129,6 +134,7 @@ impl Unit {
         match batch.kind {
             ChangeKind::Create => self.create(rights, batch, depth).await,
             ChangeKind::Update => self.update(rights, batch, depth).await,
+            ChangeKind::Delete if self.purging.is_some() => self.purge_batch(rights, batch, depth).await,
             ChangeKind::Delete => self.delete(rights, batch, depth).await,
         }
     }
@@ -181,6 +187,13 @@ impl Unit {
             version: origin.version.saturating_add(1),
             created_at: origin.created_at,
         })
+    }
+
+    /// Passes when a stored record is as it could be written today. Writes nothing.
+    pub(crate) async fn examine(&mut self, object: &Object, record: &Record) -> Result<(), Error> {
+        prepare::normalise(object, record.fields.clone(), &self.locale)?;
+        prepare::check_required(object, &record.fields)?;
+        self.check_overlaps(object, record).await
     }
 
     /// Keeps an answer under its idempotency key, in this transaction.

@@ -1,7 +1,9 @@
 //! One business: its catalog, locale and data, and the front door to everything that is done with them.
 
 mod bin;
+mod doctor;
 mod install;
+mod purge;
 mod read;
 mod write;
 
@@ -11,7 +13,9 @@ use pergola_model::{Catalog, Locale, catalog::PluginSource};
 use tokio::sync::{Notify, RwLock as AsyncRwLock};
 
 pub use bin::KEEP_DAYS_MAX;
+pub use doctor::{Finding, Severity};
 pub use install::{InstallReport, Package};
+pub use purge::PurgeReport;
 pub(crate) use read::no_object;
 pub use write::{ApplyMode, Keyed, KeyedAnswer, RecordOf};
 

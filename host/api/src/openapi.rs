@@ -7,6 +7,7 @@ mod fixed;
 mod names;
 mod parts;
 mod plugins;
+mod purge;
 mod records;
 mod schemas;
 
@@ -81,6 +82,7 @@ fn document(catalog: &Catalog) -> Result<Json, serde_json::Error> {
     let named = records::add(&mut draft, catalog);
     fixed::add(&mut draft, &named);
     bin::add(&mut draft);
+    purge::add(&mut draft);
     plugins::add(&mut draft, catalog);
     let info =
         InfoBuilder::new().title("Pergola").version(env!("CARGO_PKG_VERSION")).description(Some(fixed::DESCRIPTION));

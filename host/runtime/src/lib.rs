@@ -25,5 +25,6 @@ pub mod runtime;
 mod ticker;
 mod values;
 
+pub use artifact::digest;
 pub use load::{COMPONENT_BYTES_MAX, LoadError};
 pub use runtime::{Runtime, RuntimeConfig, StartError};

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(
     version,
     about,
-    after_help = "Exit codes:\n  0  done\n  1  something failed on this side: a full disk, a taken port; the message says what\n  2  the command line is wrong\n  3  what was given cannot be taken: a manifest, a spreadsheet, a name; the message says where and how to mend it\n\nConfiguration is read from DIR/pergola.toml and from PERGOLA_… variables (PERGOLA_SERVER__LISTEN);\ndocs/configuration.md lists all of it."
+    after_help = "Exit codes:\n  0  done\n  1  something failed on this side: a full disk, a taken port; the message says what\n  2  the command line is wrong\n  3  what was given cannot be taken: a manifest, a spreadsheet, a name; the message says where and how to mend it\n  4  the doctor found damage that is not mended\n\nConfiguration is read from DIR/pergola.toml and from PERGOLA_… variables (PERGOLA_SERVER__LISTEN);\ndocs/configuration.md lists all of it."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -25,6 +25,16 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Import a spreadsheet (.xlsx .xls .ods .csv)
     Import(ImportArgs),
+    /// Back up a workspace to one file, while a server may run
+    Backup(BackupArgs),
+    /// Make a workspace from a backup
+    Restore(RestoreArgs),
+    /// Remove a person and everything about them for good
+    Purge(PurgeArgs),
+    /// Write the database anew, so that deleted data take no space and leave no bytes
+    Compact(DataArgs),
+    /// Look for what is not as it should be, and mend what is safe
+    Doctor(DoctorArgs),
     /// Write, build, check and install plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -90,6 +100,71 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
     /// Print the summary as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `backup`.
+#[derive(Args)]
+#[command(
+    after_help = "The backup is one zip with the database of one moment, the plugins' components and their checksums. It is written\nbeside its place, read back and checked, and only then gets its name. Whoever can read it can read the business.\n\nWorks whether or not a server runs on the same data."
+)]
+pub(crate) struct BackupArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The file to write; DIR/backups/WORKSPACE-TIME.zip if absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Options of `restore`.
+#[derive(Args)]
+#[command(
+    after_help = "Nothing is touched before every byte of the backup was checked. With --in-place the old data are moved aside and\nstay there; no server may run meanwhile.\n\nExamples:\n  pergola restore main-20260331T100000Z.zip --data ./second-shop\n  pergola restore main-20260331T100000Z.zip --in-place"
+)]
+pub(crate) struct RestoreArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// The backup
+    pub(crate) file: PathBuf,
+    /// Take the place of the workspace that is there
+    #[arg(long)]
+    pub(crate) in_place: bool,
+}
+
+/// Options of `purge`.
+#[derive(Args)]
+#[command(
+    after_help = "Everything about the contact goes, in all plugins' tables, in the bin, in the audit's values and in the bytes of the\ndatabase's files. There is no way back. Backups keep what they had; so do messages that left.\ndocs/privacy.md says what goes and what stays.\n\nExamples:\n  pergola purge contact 01890a5d-ac96-774b-bcce-b302099a8057 --dry-run\n  pergola purge contact 01890a5d-ac96-774b-bcce-b302099a8057\n\nWorks whether or not a server runs on the same data."
+)]
+pub(crate) struct PurgeArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// What is purged: contact
+    #[arg(value_parser = ["contact"])]
+    pub(crate) object: String,
+    /// Its id
+    pub(crate) id: String,
+    /// Show what would go, change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Options of `doctor`.
+#[derive(Args)]
+#[command(
+    after_help = "Looks at the file's pages, at every record against its declaration, at references, rules, timers, events, messages,\ncomponents and purges. Without --fix nothing is changed; with it, what can be mended without deciding anything.\nThe exit code is 4 if damage is left. docs/backup.md lists the checks.\n\nWorks whether or not a server runs on the same data."
+)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Mend what is safe
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Print the findings as one JSON object
     #[arg(long)]
     pub(crate) json: bool,
 }

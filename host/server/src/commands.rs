@@ -1,14 +1,21 @@
 //! The commands, a file for each.
 
+mod backup;
 mod demo;
+mod doctor;
 mod import;
 mod plugin;
+mod purge;
+mod restore;
 mod serve;
+
+use pergola_exchange::archive::ArchiveError;
 
 use crate::{
     cli::{Cli, Command},
     config::{self, Config},
     data::DataDir,
+    say::problem,
 };
 
 /// Runs what the command line says.
@@ -17,6 +24,11 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Import(args) => import::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => restore::run(args).await,
+        Command::Purge(args) => purge::run(args).await,
+        Command::Compact(args) => purge::compact(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Plugin(command) => plugin::run(command).await,
     }
 }
@@ -30,4 +42,14 @@ fn prepare(data: &DataDir, quiet: bool) -> anyhow::Result<Config> {
     }
     config::start_log(&config.log)?;
     Ok(config)
+}
+
+/// A backup that is no good is the giver's business, a full disk ours.
+fn archive_error(error: ArchiveError) -> anyhow::Error {
+    match error {
+        ArchiveError::NotABackup(_) | ArchiveError::Damaged { .. } | ArchiveError::Newer(_) => {
+            problem(error.to_string())
+        }
+        other => other.into(),
+    }
 }

@@ -9,6 +9,7 @@
 //!   plugins/DIGEST.wasm     components by SHA-256
 //!   cache/                  compiled components; may be thrown away
 //!   messages/main.jsonl     what the file sink was given
+//!   backups/main-TIME.zip   what `backup` made
 //! ```
 
 use std::{
@@ -43,6 +44,16 @@ impl DataDir {
         }
         make_private(&dir.root)?;
         Ok(dir)
+    }
+
+    /// Opens the directory of a workspace that is there already.
+    pub(crate) fn open_existing(args: &DataArgs) -> anyhow::Result<Self> {
+        let dir = Self { root: args.data.clone(), workspace: args.workspace.clone() };
+        if !dir.database().is_file() {
+            let (workspace, root) = (&args.workspace, args.data.display());
+            return Err(problem(format!("there is no workspace {workspace} in {root}; say where by --data DIR")));
+        }
+        Self::open(args)
     }
 
     /// Throws the directory away, if it is one of ours.
@@ -87,6 +98,13 @@ impl DataDir {
 
     pub(crate) fn cache(&self) -> PathBuf {
         self.root.join("cache")
+    }
+
+    /// Where backups go unless somebody says otherwise; made where it is missing.
+    pub(crate) fn backups(&self) -> anyhow::Result<PathBuf> {
+        let path = self.root.join("backups");
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        Ok(path)
     }
 
     pub(crate) fn messages(&self) -> PathBuf {
@@ -148,14 +166,30 @@ fn write_synced(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).with_context(|| format!("cannot write {}", path.display()))
 }
 
+/// Whether a component is there, and what was installed under that digest.
+pub(crate) fn is_whole(path: &Path, digest: &str) -> bool {
+    fs::read(path).is_ok_and(|component| pergola_runtime::digest(&component) == digest)
+}
+
+/// Waits until the name of a new file is on the disk.
+pub(crate) fn sync_folder(file: &Path) -> anyhow::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // Only Unix lets a folder be opened, and only there a rename has to be synced.
+    if cfg!(unix) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.with_context(|| format!("cannot sync {}", folder.display()))?;
+    }
+    Ok(())
+}
+
 #[cfg(unix)]
-fn make_private(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_private(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))
         .with_context(|| format!("cannot protect {}", path.display()))
 }
 
 #[cfg(not(unix))]
-fn make_private(_: &Path) -> anyhow::Result<()> {
+pub(crate) fn make_private(_: &Path) -> anyhow::Result<()> {
     Ok(())
 }

@@ -12,7 +12,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{cli::Cli, say::Problem};
+use crate::{
+    cli::Cli,
+    say::{Problem, Unwell},
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
     match runtime.block_on(commands::run(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Problem>() => say::refuse(&error),
+        Err(error) if error.is::<Unwell>() => ExitCode::from(4),
         Err(error) => say::fail(&error),
     }
 }

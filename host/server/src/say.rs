@@ -21,6 +21,18 @@ impl Display for Problem {
 
 impl std::error::Error for Problem {}
 
+/// The doctor has told what is wrong, and there is nothing to add: exit code 4.
+#[derive(Debug)]
+pub(crate) struct Unwell;
+
+impl Display for Unwell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("something is not as it should be")
+    }
+}
+
+impl std::error::Error for Unwell {}
+
 /// What the user gave cannot be taken.
 pub(crate) fn problem(message: impl Into<String>) -> anyhow::Error {
     anyhow::Error::new(Problem(message.into()))

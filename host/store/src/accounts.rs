@@ -88,6 +88,22 @@ pub(crate) async fn insert_answer(
     session.execute(sql).await.map(|_| ())
 }
 
+/// How many answers have expired.
+pub(crate) async fn count_expired_answers(session: &mut Session, now: Timestamp) -> Result<u64, StoreError> {
+    let mut sql = Sql::new("SELECT count(*) FROM pergola_answer WHERE expires_at <= ");
+    sql.bind(now);
+    let row = session.fetch_optional(sql).await?;
+    let count: i64 = row.map_or(Ok(0), |row| Cells::new(&row).take())?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// Drops answers that have expired.
+pub(crate) async fn drop_expired_answers(session: &mut Session, now: Timestamp) -> Result<(), StoreError> {
+    let mut sql = Sql::new("DELETE FROM pergola_answer WHERE expires_at <= ");
+    sql.bind(now);
+    session.execute(sql).await.map(|_| ())
+}
+
 /// Who has the token of this hash.
 pub(crate) async fn find_token(session: &mut Session, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError> {
     let mut sql = Sql::new("SELECT sha256, name, role, expires_at FROM pergola_token WHERE sha256 = ");

@@ -39,6 +39,8 @@ pub(crate) fn writing(path: &Path, busy_timeout: Duration) -> SqliteConnectOptio
         // Without FULL, a commit in WAL mode survives a crash of the process but not of the power.
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", WAL_BYTES_KEPT)
+        // What is deleted is overwritten with zeros, so that no page that is used again still shows it.
+        .pragma("secure_delete", "on")
         // Savepoints keep their undo log in memory instead of a file.
         .pragma("temp_store", "memory")
         .statement_cache_capacity(WRITER_STATEMENTS)

@@ -14,6 +14,7 @@
 //! that `schema` writes; a unit of work is never told "done" before its commit is durable.
 
 mod accounts;
+pub mod backup;
 mod bin;
 mod connect;
 mod dialect;
@@ -22,10 +23,12 @@ mod filter;
 mod layout;
 mod outbox;
 mod page;
+mod purge;
 mod readers;
 mod records;
 mod row;
 mod schema;
+mod scrub;
 mod session;
 mod sql;
 mod store;

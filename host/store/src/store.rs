@@ -1,6 +1,10 @@
 //! A workspace's file and the way in.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use pergola_model::Catalog;
@@ -12,7 +16,7 @@ use crate::{
     dialect::Dialect,
     layout::Layouts,
     readers::Readers,
-    schema,
+    schema, scrub,
     view::View,
     writer::{GroupLimits, Lease, Message, Writer, stopped},
 };
@@ -61,6 +65,7 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     queue: mpsc::Sender<Message>,
     turn_timeout: Duration,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -87,7 +92,8 @@ impl SqliteStore {
             options.reader_timeout,
             options.statement_timeout,
         ));
-        let store = Arc::new(Self { readers, queue, turn_timeout: options.turn_timeout });
+        let path = path.to_owned();
+        let store = Arc::new(Self { readers, queue, turn_timeout: options.turn_timeout, path });
         if let Some(pages_max) = options.pages_max {
             store.set_pages_max(pages_max).await?;
         }
@@ -139,5 +145,9 @@ impl Store for SqliteStore {
 
     async fn plan(&self, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError> {
         schema::plan(self.readers.lend().await?.session()?, catalog).await
+    }
+
+    async fn scrub(&self, bytes_max: u64) -> Result<bool, StoreError> {
+        scrub::scrub(&self.path, bytes_max).await
     }
 }

@@ -50,6 +50,21 @@ pub(crate) async fn set(session: &mut Session, timers: &[TimerKey], due_at: &[Ti
     Ok(())
 }
 
+/// All timers after a key, by key.
+pub(crate) async fn list(
+    session: &mut Session,
+    after: Option<&TimerKey>,
+    limit: u32,
+) -> Result<Vec<StoredTimer>, StoreError> {
+    let mut sql = Sql::new("SELECT plugin, object, action, record, due_at, attempts FROM pergola_timer");
+    if let Some(key) = after {
+        sql.push(" WHERE (plugin, object, action, record) > (?, ?, ?, ?)");
+        bind_key(&mut sql, key);
+    }
+    sql.push(" ORDER BY plugin, object, action, record LIMIT ").bind(i64::from(limit));
+    session.fetch_all(sql).await?.iter().map(decode).collect()
+}
+
 /// Removes timers that exist among these.
 pub(crate) async fn clear(session: &mut Session, timers: &[TimerKey]) -> Result<(), StoreError> {
     for chunk in timers.chunks(TIMERS_PER_STATEMENT) {

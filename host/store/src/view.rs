@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{Catalog, Id, Object, Page, PluginId, Query, Record, object::Exclude};
 use pergola_service::ports::bin::{BinItem, BinQuery, Deletion};
+use pergola_service::ports::purge::{Forgotten, Place, Trace, TraceKey};
 use pergola_service::ports::store::{
     AuditEntry, NewEvent, Reader, SchemaStep, StoreError, StoredAnswer, StoredEvent, StoredPlugin, StoredTimer,
     StoredToken, StoredUser, SubscriptionState, TimerKey, Transaction,
@@ -12,7 +13,7 @@ use pergola_service::ports::store::{
 use crate::{
     accounts, bin,
     outbox::{self, Mark, Pending},
-    page,
+    page, purge,
     readers::Loan,
     records, schema,
     session::Session,
@@ -104,6 +105,10 @@ impl<S: Source> Reader for View<S> {
         timers::list_due(self.0.session()?, now, limit).await
     }
 
+    async fn list_timers(&mut self, after: Option<&TimerKey>, limit: u32) -> Result<Vec<StoredTimer>, StoreError> {
+        timers::list(self.0.session()?, after, limit).await
+    }
+
     async fn next_timer(&mut self) -> Result<Option<Timestamp>, StoreError> {
         timers::next(self.0.session()?).await
     }
@@ -120,12 +125,29 @@ impl<S: Source> Reader for View<S> {
         accounts::find_answer(self.0.session()?, key).await
     }
 
+    async fn count_expired_answers(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        accounts::count_expired_answers(self.0.session()?, now).await
+    }
+
     async fn list_deletions(&mut self, query: &BinQuery) -> Result<Vec<Deletion>, StoreError> {
         bin::list(self.0.session()?, query).await
     }
 
     async fn find_deletion(&mut self, id: Id) -> Result<Option<(Deletion, Vec<BinItem>)>, StoreError> {
         bin::find(self.0.session()?, id).await
+    }
+
+    async fn list_purged(&mut self) -> Result<Vec<Id>, StoreError> {
+        purge::list_purged(self.0.session()?).await
+    }
+
+    async fn list_traces(
+        &mut self,
+        place: Place,
+        after: Option<&TraceKey>,
+        limit: u32,
+    ) -> Result<Vec<Trace>, StoreError> {
+        purge::list(self.0.session()?, place, after, limit).await
     }
 
     async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError> {
@@ -223,6 +245,10 @@ impl Transaction for View<Unit> {
         accounts::insert_answer(self.0.session()?, answer, now).await
     }
 
+    async fn drop_expired_answers(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        accounts::drop_expired_answers(self.0.session()?, now).await
+    }
+
     async fn insert_deletions(&mut self, deletions: &[Deletion], items: &[BinItem]) -> Result<(), StoreError> {
         bin::insert(self.0.session()?, deletions, items).await
     }
@@ -233,6 +259,18 @@ impl Transaction for View<Unit> {
 
     async fn empty_bin(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         bin::empty(self.0.session()?, before, limit).await
+    }
+
+    async fn insert_purged(&mut self, ids: &[Id]) -> Result<(), StoreError> {
+        purge::insert_purged(self.0.session()?, ids).await
+    }
+
+    async fn remove_purged(&mut self, ids: &[Id]) -> Result<(), StoreError> {
+        purge::remove_purged(self.0.session()?, ids).await
+    }
+
+    async fn forget(&mut self, place: Place, forgotten: &Forgotten) -> Result<u64, StoreError> {
+        purge::forget(self.0.session()?, place, forgotten).await
     }
 
     async fn put_plugin(&mut self, plugin: &StoredPlugin) -> Result<(), StoreError> {

@@ -2,8 +2,10 @@
 
 mod bin;
 mod booking;
+mod doctor;
 mod hostile;
 mod plugins;
+mod purge;
 mod salon;
 mod tidy;
 mod unit_of_work;

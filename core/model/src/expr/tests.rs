@@ -29,6 +29,7 @@ fn field(key: &str, kind: FieldType) -> (String, Field) {
         unique: false,
         indexed: false,
         searchable: false,
+        on_purge: None,
         label: BTreeMap::new(),
     };
     (key, field)

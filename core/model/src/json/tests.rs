@@ -27,6 +27,7 @@ fn field(kind: FieldType) -> Field {
         unique: false,
         indexed: false,
         searchable: false,
+        on_purge: None,
         label: crate::decl::Label::new(),
     }
 }

@@ -41,6 +41,7 @@ fn visit() -> Object {
                 unique: false,
                 indexed: false,
                 searchable: false,
+                on_purge: None,
                 label: Default::default(),
             };
             (key.to_owned(), field)

@@ -8,7 +8,10 @@ use pergola_model::{
     Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Role, name::Name, object::Exclude,
 };
 
-use super::bin::{BinItem, BinQuery, Deletion};
+use super::{
+    bin::{BinItem, BinQuery, Deletion},
+    purge::{Forgotten, Place, Trace, TraceKey},
+};
 
 /// What the store could not do.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,13 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Schema`] when a column has another type than declared.
     async fn plan(&self, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError>;
+
+    /// Makes sure that no bytes of deleted rows are left in the database's files; whether it could. Readers of old
+    /// states may be in the way. Writers wait meanwhile, so that a larger database than `bytes_max` is left alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Backend`].
+    async fn scrub(&self, bytes_max: u64) -> Result<bool, StoreError>;
 }
 
 /// One step of a schema change, for showing and for [`Transaction::apply_schema`].
@@ -94,6 +104,9 @@ pub trait Reader: Send {
     /// Timers due at or before `now` and not waiting for a retry, earliest first.
     async fn list_due_timers(&mut self, now: Timestamp, limit: u32) -> Result<Vec<StoredTimer>, StoreError>;
 
+    /// All timers after a key, by key.
+    async fn list_timers(&mut self, after: Option<&TimerKey>, limit: u32) -> Result<Vec<StoredTimer>, StoreError>;
+
     /// When the next timer falls due or is to be retried.
     async fn next_timer(&mut self) -> Result<Option<Timestamp>, StoreError>;
 
@@ -106,11 +119,25 @@ pub trait Reader: Send {
     /// The answer that was given under this idempotency key.
     async fn find_answer(&mut self, key: &str) -> Result<Option<StoredAnswer>, StoreError>;
 
+    /// How many answers have expired by `now`.
+    async fn count_expired_answers(&mut self, now: Timestamp) -> Result<u64, StoreError>;
+
     /// Deletions in the bin, newest first.
     async fn list_deletions(&mut self, query: &BinQuery) -> Result<Vec<Deletion>, StoreError>;
 
     /// The deletion, and what it took along, in the order in which that was done.
     async fn find_deletion(&mut self, id: Id) -> Result<Option<(Deletion, Vec<BinItem>)>, StoreError>;
+
+    /// Records that were purged and whose traces are still to be removed.
+    async fn list_purged(&mut self) -> Result<Vec<Id>, StoreError>;
+
+    /// Texts that are kept at a place, in order, after a key. None of the outbox and the timers, which hold no values.
+    async fn list_traces(
+        &mut self,
+        place: Place,
+        after: Option<&TraceKey>,
+        limit: u32,
+    ) -> Result<Vec<Trace>, StoreError>;
 
     /// Who has the token with this SHA-256.
     async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError>;
@@ -188,6 +215,9 @@ pub trait Transaction: Reader {
     /// Keeps an answer under its idempotency key, until `expires_at`; drops those that have expired by `now`.
     async fn insert_answer(&mut self, answer: &StoredAnswer, now: Timestamp) -> Result<(), StoreError>;
 
+    /// Drops answers that have expired by `now`.
+    async fn drop_expired_answers(&mut self, now: Timestamp) -> Result<(), StoreError>;
+
     /// Puts deletions into the bin.
     async fn insert_deletions(&mut self, deletions: &[Deletion], items: &[BinItem]) -> Result<(), StoreError>;
 
@@ -196,6 +226,15 @@ pub trait Transaction: Reader {
 
     /// Drops deletions from before that time, oldest first; how many.
     async fn empty_bin(&mut self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Notes records whose traces are to be removed.
+    async fn insert_purged(&mut self, ids: &[Id]) -> Result<(), StoreError>;
+
+    /// Takes out notes of [`Self::insert_purged`].
+    async fn remove_purged(&mut self, ids: &[Id]) -> Result<(), StoreError>;
+
+    /// Removes traces from a place; how many rows were changed or dropped.
+    async fn forget(&mut self, place: Place, forgotten: &Forgotten) -> Result<u64, StoreError>;
 
     /// Installs or replaces a plugin.
     async fn put_plugin(&mut self, plugin: &StoredPlugin) -> Result<(), StoreError>;

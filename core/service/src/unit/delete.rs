@@ -47,13 +47,18 @@ impl Unit {
         self.pending.bin.enter(record);
         self.settle_referrers(object, record.id, depth).await?;
         let version = self.pending.bin.leave().unwrap_or(record.version);
-        self.tx.delete(object, record.id, version).await?;
-        self.follow(object, Some(record), None).await?;
+        self.end(object, record, version).await?;
         self.pending.bin.add(object, record.id, BinContent::Record(bin::record_to_json(object, record)))?;
         if outermost {
             self.pending.bin.close();
         }
         Ok(())
+    }
+
+    /// Takes a record out of its table, and ends what follows it.
+    pub(super) async fn end(&mut self, object: &Object, record: &Record, version: i64) -> Result<(), Error> {
+        self.tx.delete(object, record.id, version).await?;
+        self.follow(object, Some(record), None).await
     }
 
     /// Clears, takes along, or refuses, as each referring field declares. Whoever may delete the
@@ -94,7 +99,7 @@ impl Unit {
 
     /// Empties a reference of a record that is about to be deleted, so that the one it refers to can go first.
     /// No rule and no hook looks at it: the record ends in the same breath, and the bin has it whole.
-    async fn let_go(&mut self, other: &Object, referrer: &Referrer, id: Id) -> Result<(), Error> {
+    pub(super) async fn let_go(&mut self, other: &Object, referrer: &Referrer, id: Id) -> Result<(), Error> {
         let Some(mut record) = self.tx.find(other, id).await? else { return Ok(()) };
         record.fields.remove(&referrer.field);
         record.version = record.version.saturating_add(1);
@@ -110,6 +115,20 @@ impl Unit {
         referrer: &Referrer,
         id: Id,
     ) -> Result<Vec<Id>, Error> {
+        let (ids, has_more) = self.page_of_referring(other, referrer, id).await?;
+        if has_more {
+            return Err(in_use(object, other, ids.len()));
+        }
+        Ok(ids)
+    }
+
+    /// The first records that refer so to a record, and whether there are more.
+    pub(super) async fn page_of_referring(
+        &mut self,
+        other: &Object,
+        referrer: &Referrer,
+        id: Id,
+    ) -> Result<(Vec<Id>, bool), Error> {
         let catalog = Arc::clone(&self.catalog);
         let filter = compile_filter(&catalog, other, &format!("{} == p0", referrer.field), &[Type::Id])?;
         let query = Query {
@@ -123,10 +142,7 @@ impl Unit {
             after: None,
         };
         let page = self.tx.list(&catalog, &query).await?;
-        if page.next.is_some() {
-            return Err(in_use(object, other, page.records.len()));
-        }
-        Ok(page.records.into_iter().map(|record| record.id).collect())
+        Ok((page.records.iter().map(|record| record.id).collect(), page.next.is_some()))
     }
 }
 
@@ -138,7 +154,7 @@ fn in_use(object: &Object, other: &Object, count: usize) -> Error {
     }
 }
 
-fn as_deleted(record: &Record) -> Written {
+pub(super) fn as_deleted(record: &Record) -> Written {
     Written {
         before: record.fields.clone(),
         changed: record.fields.iter().map(|(key, _)| key.to_owned()).collect(),

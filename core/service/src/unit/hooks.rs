@@ -57,7 +57,11 @@ impl Unit {
         Ok(())
     }
 
+    /// None while a purge is under way: nobody may refuse it, nor write down what is to be forgotten.
     fn hooks(&self, object: &Object, phase: Phase, kind: ChangeKind) -> Vec<Hook> {
+        if self.purging.is_some() {
+            return Vec::new();
+        }
         self.catalog.hooks_on(&object.name, phase, kind).cloned().collect()
     }
 

@@ -138,6 +138,7 @@ impl Unit {
 
     /// Notes what was written for the audit and the outbox.
     pub(super) fn note(&mut self, rights: &Rights, object: &Object, kind: ChangeKind, rows: &[Written]) {
+        let purging = self.purging.is_some();
         let told = self.catalog.has_subscriber(&object.name, kind);
         for row in rows {
             self.pending.audit(AuditEntry {
@@ -147,7 +148,7 @@ impl Unit {
                 kind,
                 object: object.name.clone(),
                 record: row.now.id,
-                changes: audit_changes(kind, row),
+                changes: if purging { serde_json::json!({ "$purged": true }) } else { audit_changes(kind, row) },
             });
             if told {
                 self.pending.event(NewEvent {

@@ -1,4 +1,4 @@
-//! The bin, emptied of what was in it for long enough.
+//! The bin, emptied of what was in it for long enough; and purges that were cut off.
 
 use std::{sync::PoisonError, time::Duration};
 
@@ -15,6 +15,8 @@ impl Worker {
         if self.swept_at().is_some_and(|at| now < at.checked_add(PAUSE).unwrap_or(at)) {
             return Ok(0);
         }
+        self.workspace.forget_purged().await?;
+        self.workspace.scrub_if_due().await?;
         let emptied = self.workspace.empty_bin().await?;
         if emptied == 0 {
             *self.swept.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);

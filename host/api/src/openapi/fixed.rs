@@ -58,6 +58,7 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         ("Health", required(&[("status", typed(Type::String).enum_values(Some(["ok"])).into())]).build().into()),
     ];
     all.extend(super::bin::schemas());
+    all.push(super::purge::schema());
     all
 }
 

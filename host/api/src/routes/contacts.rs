@@ -1,3 +1,4 @@
 //! What only contacts have.
 
+pub(super) mod purge;
 pub(super) mod timeline;

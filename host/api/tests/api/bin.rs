@@ -59,3 +59,20 @@ async fn questions_that_make_no_sense_are_refused() {
     }
     assert_eq!(app.ask("DELETE", "/api/v1/bin/x").send().await.problem().0, 404);
 }
+
+#[tokio::test]
+async fn an_owner_sees_what_a_purge_would_remove_and_does_it() {
+    let app = TestApp::new().await;
+    let path = format!("/api/v1/contacts/{}", app.contact("Ann").await);
+    let staff = app.token(pergola_model::Role::Staff).await;
+    let purge = format!("{path}/purge");
+    assert_eq!(app.ask_as_nobody("POST", &purge).token(&staff).send().await.problem(), (403, "forbidden".to_owned()));
+    let planned = app.get(&purge).await.json();
+    assert_eq!((planned["deleted"].clone(), planned["traces"]["audit"].clone()), (json!({ "contact": 1 }), json!(1)));
+    assert_eq!(app.get(&path).await.status.as_u16(), 200, "a plan changes nothing");
+    let done = app.ask("POST", &purge).send().await.json();
+    assert_eq!((done["deleted"].clone(), done["scrubbed"].clone()), (json!({ "contact": 1 }), json!(true)));
+    for path in [&path, &purge] {
+        assert_eq!(app.get(path).await.problem().0, 404);
+    }
+}

@@ -32,6 +32,7 @@ fn in_one_spelling(text: String, locale: &Locale) -> Result<String, FieldIssue> 
         unique: false,
         indexed: false,
         searchable: false,
+        on_purge: None,
         label: Label::new(),
     };
     match normal::normalise(&field, Value::Text(text), locale) {

@@ -8,9 +8,11 @@
     reason = "these are tests; clippy.toml allows it only within functions marked as such, not in their helpers"
 )]
 
+mod backup;
 mod bad_requests;
 mod crash;
 mod demo;
+mod doctor;
 mod full_disk;
 mod import;
 mod plugin;

@@ -116,8 +116,23 @@ fn a_new_workspace_has_no_plugins() {
 
 #[test]
 fn the_help_of_every_command_tells_its_options() {
-    let commands: [(&[&str], &[&str]); 10] = [
-        (&[], &["demo", "serve", "import", "plugin", "Exit codes", "  3  "]),
+    let commands: [(&[&str], &[&str]); 15] = [
+        (
+            &[],
+            &[
+                "demo",
+                "serve",
+                "import",
+                "backup",
+                "restore",
+                "purge",
+                "doctor",
+                "plugin",
+                "Exit codes",
+                "  3  ",
+                "  4  ",
+            ],
+        ),
         (&["demo"], &["--data", "--workspace", "--listen", "--reset", "./pergola-data"]),
         (&["serve"], &["--data", "--workspace", "--listen"]),
         (
@@ -135,6 +150,11 @@ fn the_help_of_every_command_tells_its_options() {
                 "<FILE>",
             ],
         ),
+        (&["backup"], &["--data", "--workspace", "--out"]),
+        (&["restore"], &["--data", "--workspace", "--in-place", "<FILE>", "Examples"]),
+        (&["purge"], &["--data", "--workspace", "--dry-run", "--json", "<ID>", "Examples"]),
+        (&["compact"], &["--data", "--workspace"]),
+        (&["doctor"], &["--data", "--workspace", "--fix", "--json"]),
         (&["plugin"], &["new", "build", "check", "install", "list"]),
         (&["plugin", "new"], &["<DIR>", "--id", "--sdk"]),
         (&["plugin", "build"], &["[DIR]"]),

@@ -2,6 +2,7 @@
 
 pub(crate) mod bin;
 pub(crate) mod pages;
+pub(crate) mod purge;
 pub(crate) mod records;
 pub(crate) mod schema;
 pub(crate) mod system;

@@ -66,6 +66,12 @@ mod on_sqlite {
             a_deletion_is_kept_listed_and_taken_out_with_its_items,
             the_oldest_deletions_are_emptied_first,
         },
+        purge::{
+            traces_are_read_in_pages,
+            what_is_named_is_forgotten_and_the_rest_stays,
+            notes_of_purges_last_until_they_are_taken_out,
+            timers_and_expired_answers_are_listed_for_the_doctor,
+        },
         schema::{
             a_plan_is_empty_once_applied,
             added_fields_become_columns_and_records_stay,

@@ -6,7 +6,7 @@ use super::{CatalogIssue, Issues, check_label, key, label_or_name};
 use crate::{
     catalog::PluginSource,
     decl::{FieldDecl, Manifest, SettingDecl},
-    field::{Field, FieldType, OnDelete},
+    field::{Field, FieldType, OnDelete, OnPurge},
     json::{neutral_locale, value_from_json, value_from_toml},
     name::Name,
     nearest, normal,
@@ -64,6 +64,7 @@ pub(super) fn field(
         unique: decl.unique,
         indexed: decl.indexed,
         searchable: decl.searchable,
+        on_purge: decl.on_purge,
         label: label_or_name(&decl.label, name.as_str()),
     };
     if let Some(default) = decl.default.as_ref().filter(|_| decl.kind != "ref") {
@@ -131,6 +132,7 @@ fn setting_field(name: &Name, decl: &SettingDecl, path: &str, issues: &mut Issue
         unique: false,
         indexed: false,
         searchable: false,
+        on_purge: None,
         label: label_or_name(&decl.label, name.as_str()),
     };
     if let Some(default) = &decl.default {
@@ -216,6 +218,10 @@ fn field_type(decl: &FieldDecl, path: &str, issues: &mut Issues<'_>) -> Option<F
                 let message = "a required ref cannot be cleared: use \"restrict\" or \"cascade\", or take required out";
                 issues.add(format!("{path}.on_delete"), message);
             }
+            if decl.on_purge == Some(OnPurge::Clear) && decl.required {
+                issues
+                    .add(format!("{path}.on_purge"), "a required ref cannot be cleared: take required or on_purge out");
+            }
             Some(FieldType::Ref { to: to.clone(), on_delete })
         }
         "decimal" => {
@@ -260,6 +266,7 @@ fn check_attributes(decl: &FieldDecl, path: &str, issues: &mut Issues<'_>) {
         ("of", decl.of.is_some(), kind == "choice", "only a choice has codes: take it out, or make the type choice"),
         ("to", decl.to.is_some(), kind == "ref", "only a ref leads to an object: take it out, or make the type ref"),
         ("on_delete", decl.on_delete.is_some(), kind == "ref", "only a ref has on_delete: take it out"),
+        ("on_purge", decl.on_purge.is_some(), kind == "ref", "only a ref has on_purge: take it out"),
         ("scale", decl.scale.is_some(), kind == "decimal", "only a decimal has a scale: take it out"),
         ("default", decl.default.is_some(), kind != "ref", "a ref cannot have a default: set it in a hook"),
         ("unique", decl.unique, is_small && kind != "bool", "a field of this type cannot be unique: take it out"),

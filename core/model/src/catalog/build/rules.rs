@@ -8,7 +8,7 @@ use super::{CatalogIssue, Draft, HANDLERS_MAX, Issues, Objects, constraint_name,
 use crate::{
     decl::{ExcludeDecl, ObjectDecl, TransitionDecl},
     expr::{Expression, Scope, Type},
-    field::{Field, FieldType},
+    field::{Field, FieldType, OnDelete, OnPurge},
     name::{Name, ObjectName},
     nearest,
     object::{Exclude, Object, Referrer, Step, Timer, Transitions, Unique},
@@ -46,7 +46,9 @@ pub(super) fn check(drafts: &[Draft<'_>], objects: &mut Objects, found: &mut Vec
         for field in object.fields.values() {
             let Some((to, on_delete)) = target(&field.kind) else { continue };
             if let Some(rules) = rules.get_mut(to) {
-                let referrer = Referrer { object: object.name.clone(), field: field.key.clone(), on_delete };
+                let otherwise = if on_delete == OnDelete::Clear { OnPurge::Clear } else { OnPurge::Delete };
+                let on_purge = field.on_purge.unwrap_or(otherwise);
+                let referrer = Referrer { object: object.name.clone(), field: field.key.clone(), on_delete, on_purge };
                 rules.referrers.push(referrer);
             }
         }

@@ -21,6 +21,7 @@ fn field(key: &str, kind: FieldType) -> Field {
         unique: false,
         indexed: false,
         searchable: false,
+        on_purge: None,
         label: Default::default(),
     }
 }

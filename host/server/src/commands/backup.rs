@@ -1,0 +1,157 @@
+//! `pergola backup`: a workspace as one file, while a server may run, checked by reading it back.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use pergola_exchange::archive::{self, Archive, FORMAT, Manifest, Part};
+use pergola_service::ports::Clock as _;
+use pergola_store::backup::{self, Contents};
+
+use super::prepare;
+use crate::{
+    cli::BackupArgs,
+    data::{self, DataDir},
+    say::{self, Progress, problem},
+    system::SystemClock,
+};
+
+/// The database within a backup.
+pub(super) const DATABASE: &str = "workspace.db";
+
+pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<()> {
+    let data = DataDir::open_existing(&args.data)?;
+    prepare(&data, true)?;
+    let made_at = SystemClock.now();
+    let out = match args.out {
+        Some(out) => out,
+        None => data.backups()?.join(format!("{}-{}.zip", data.workspace_name(), made_at.strftime("%Y%m%dT%H%M%SZ"))),
+    };
+    let work = WorkFolder::beside(&out)?;
+    let mut progress = Progress::new(format!("backing up workspace {}", data.workspace_name()), None);
+    let manifest = write(&data, &out, &work, made_at, &mut progress).await?;
+    progress.done();
+    let records: u64 = manifest.tables.values().sum();
+    let bytes = fs::metadata(&out).with_context(|| format!("cannot read {}", out.display()))?.len();
+    say::line(format_args!(
+        "{}: {records} rows of {} tables, {} components, {bytes} bytes; read back and sound",
+        out.display(),
+        manifest.tables.len(),
+        manifest.files.len().saturating_sub(1),
+    ));
+    Ok(())
+}
+
+async fn write(
+    data: &DataDir,
+    out: &Path,
+    work: &WorkFolder,
+    made_at: Timestamp,
+    progress: &mut Progress,
+) -> anyhow::Result<Manifest> {
+    let database = data.database();
+    progress.detail("checking the database");
+    check(&database).await?;
+    let copy = work.path.join(DATABASE);
+    progress.detail("copying");
+    backup::snapshot(&database, &copy).await.with_context(|| format!("cannot copy {}", database.display()))?;
+    let contents = backup::contents(&copy).await.context("cannot read the copy")?;
+    let mut parts = vec![Part { name: DATABASE.to_owned(), path: copy.clone() }];
+    parts.extend(components(data, &contents)?);
+    let manifest = Manifest {
+        format: FORMAT,
+        made_by: concat!("pergola ", env!("CARGO_PKG_VERSION")).to_owned(),
+        made_at,
+        workspace: data.workspace_name().to_owned(),
+        database: "sqlite".to_owned(),
+        tables: contents.tables,
+        files: vec![],
+    };
+    progress.detail("packing");
+    let packed = work.path.join("backup.zip");
+    let manifest = archive::write(&packed, manifest, &parts)?;
+    fs::remove_file(&copy).with_context(|| format!("cannot remove {}", copy.display()))?;
+    progress.detail("reading it back");
+    let found = unpack(&packed, &work.path.join("check")).await?;
+    anyhow::ensure!(found == manifest, "the backup did not come back as it was written; try another disk");
+    fs::rename(&packed, out).with_context(|| format!("cannot write {}", out.display()))?;
+    data::sync_folder(out)?;
+    Ok(manifest)
+}
+
+/// The components that the copy needs, as they were installed.
+fn components(data: &DataDir, contents: &Contents) -> anyhow::Result<Vec<Part>> {
+    let mut parts: Vec<Part> = Vec::new();
+    for (plugin, digest) in &contents.components {
+        let path = data.component(digest);
+        if !data::is_whole(&path, digest) {
+            anyhow::bail!("{} is lost or damaged; install plugin {plugin} again, then back up", path.display());
+        }
+        let name = format!("plugins/{digest}.wasm");
+        // Two plugins may share a component.
+        if parts.iter().all(|part| part.name != name) {
+            parts.push(Part { name, path });
+        }
+    }
+    Ok(parts)
+}
+
+/// Passes for a database in which nothing is wrong as far as can be seen.
+pub(super) async fn check(database: &Path) -> anyhow::Result<()> {
+    let problems = backup::problems(database).await.with_context(|| format!("cannot read {}", database.display()))?;
+    if problems.is_empty() {
+        return Ok(());
+    }
+    anyhow::bail!("{} is damaged, see docs/backup.md: {}", database.display(), problems.join("; "))
+}
+
+/// Unpacks a backup into a folder and checks everything that can be checked.
+pub(super) async fn unpack(file: &Path, to: &Path) -> anyhow::Result<Manifest> {
+    let mut archive = Archive::open(file).map_err(super::archive_error)?;
+    archive.extract(to).map_err(super::archive_error)?;
+    let manifest = archive.manifest().clone();
+    let database = to.join(DATABASE);
+    check(&database).await?;
+    let contents = backup::contents(&database).await.context("cannot read the database of the backup")?;
+    for (table, rows) in &manifest.tables {
+        let found = contents.tables.get(table).copied().unwrap_or_default();
+        anyhow::ensure!(found == *rows, "table {table} of the backup has {found} rows and should have {rows}");
+    }
+    for (plugin, digest) in &contents.components {
+        let path = to.join("plugins").join(format!("{digest}.wasm"));
+        anyhow::ensure!(data::is_whole(&path, digest), "the backup lacks the component of plugin {plugin}");
+    }
+    Ok(manifest)
+}
+
+/// A folder for what is not finished, on the same disk as the result; removed at the end.
+pub(super) struct WorkFolder {
+    pub(super) path: PathBuf,
+}
+
+impl WorkFolder {
+    /// A folder whose name tells what it was for. What a killed run left there is removed.
+    pub(super) fn beside(target: &Path) -> anyhow::Result<Self> {
+        let Some(name) = target.file_name() else {
+            return Err(problem(format!("{} does not name a file", target.display())));
+        };
+        let path = target.with_file_name(format!(".{}.partial", name.to_string_lossy()));
+        if path.exists() {
+            fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+        fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        data::make_private(&path)?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for WorkFolder {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "a folder of unfinished work could not be removed");
+        }
+    }
+}
