@@ -122,7 +122,7 @@ async fn write(mut connection: SqliteConnection, mut jobs: mpsc::Receiver<Job>) 
             next = if waiting.len() < GROUP_MAX { jobs.try_recv().ok() } else { None };
         }
         tx.commit().await.unwrap();
-        waiting.into_iter().for_each(|answer| drop(answer.send(())));
+        waiting.into_iter().for_each(|answer| answer.send(()).unwrap_or_default());
     }
 }
 
