@@ -40,6 +40,19 @@ pub async fn snapshot(from: &Path, to: &Path) -> Result<(), StoreError> {
     connection.close().await.map_err(|error| from_sqlx(error, None))
 }
 
+/// Brings everything from the log into a file that nobody else has open, so that the file alone is the workspace.
+///
+/// # Errors
+/// [`StoreError::Busy`] when somebody has it open, [`StoreError::Backend`] when it is damaged.
+pub async fn fold_log(path: &Path) -> Result<(), StoreError> {
+    let mut connection = connect::open(&connect::writing(path, BUSY)).await?;
+    let rows = run(&mut connection, Sql::new("PRAGMA wal_checkpoint(TRUNCATE)")).await?;
+    let busy: i64 = rows.first().map_or(Ok(1), |row| Cells::new(row).take())?;
+    // The last connection takes the empty log away.
+    connection.close().await.map_err(|error| from_sqlx(error, None))?;
+    if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
+}
+
 /// What is wrong with a file's pages, indexes and references, as far as it can be seen; nothing, if it is sound.
 ///
 /// # Errors

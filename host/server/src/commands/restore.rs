@@ -7,7 +7,8 @@ use std::{
 
 use anyhow::Context;
 use pergola_exchange::archive::Manifest;
-use pergola_service::ports::Clock as _;
+use pergola_service::ports::{Clock as _, store::StoreError};
+use pergola_store::backup;
 
 use super::{
     backup::{DATABASE, WorkFolder, unpack},
@@ -80,7 +81,7 @@ async fn swap(data: &DataDir, config: &Config, new: &Path, aside: Option<&Path>)
     if let Some(aside) = aside {
         fs::create_dir_all(aside).with_context(|| format!("cannot create {}", aside.display()))?;
         data::make_private(aside)?;
-        move_database(&database, &aside.join(DATABASE))?;
+        keep(&database, &aside.join(DATABASE)).await?;
     }
     fs::rename(new, &database).with_context(|| format!("cannot write {}", database.display()))?;
     data::sync_folder(&database)?;
@@ -99,6 +100,28 @@ async fn swap(data: &DataDir, config: &Config, new: &Path, aside: Option<&Path>)
     };
     opened.close().await;
     Ok(())
+}
+
+/// Keeps the old database under another name. It stays in its place too, where the file system can do that, until the
+/// new one takes it in one step: a crash in between leaves one of the two, and never none.
+async fn keep(database: &Path, to: &Path) -> anyhow::Result<()> {
+    match backup::fold_log(database).await {
+        Ok(()) => {
+            // Whatever is left beside it is empty, and must not be taken for the new one's.
+            for suffix in ["-wal", "-shm"] {
+                remove(&with_suffix(database, suffix))?;
+            }
+            fs::hard_link(database, to)
+                .or_else(|_| fs::rename(database, to))
+                .with_context(|| format!("cannot keep {}", database.display()))
+        }
+        Err(error @ StoreError::Busy) => Err(anyhow::Error::new(error).context("somebody works on the old data")),
+        // A damaged database is often why somebody restores: it goes aside as it is.
+        Err(error) => {
+            tracing::warn!(%error, "the old data are damaged and are kept as they are");
+            move_database(database, to)
+        }
+    }
 }
 
 /// A database with what SQLite keeps beside it: without its log, the file alone would lack the last commits.

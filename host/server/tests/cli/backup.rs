@@ -106,6 +106,25 @@ fn in_place_the_old_data_stay_aside_and_a_running_server_is_in_the_way() {
 }
 
 #[test]
+fn a_damaged_database_is_replaced_and_kept_as_it_was() {
+    let scratch = small();
+    let data = scratch.data();
+    let file = backup(&data, "one.zip");
+    // Without the log, from which SQLite would mend the file.
+    assert_eq!(run(["compact", "--data", text(&data)]).code, Some(0));
+    fs::remove_file(data.join("workspaces/main.db-wal")).unwrap();
+    let database = data.join("workspaces/main.db");
+    let mut bytes = fs::read(&database).unwrap();
+    bytes[..100].fill(0xff);
+    fs::write(&database, &bytes).unwrap();
+    let told = run(["restore", text(&file), "--data", text(&data), "--in-place"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let aside = told.out.split(" are in ").nth(1).unwrap().split(';').next().unwrap();
+    assert!(fs::read(Path::new(aside).join("workspace.db")).unwrap() == bytes, "it is kept byte for byte");
+    assert_eq!(contacts(&Server::serve(&data)).len(), 1);
+}
+
+#[test]
 fn a_damaged_backup_is_named_and_nothing_is_touched() {
     let scratch = small();
     let file = backup(&scratch.data(), "one.zip");
@@ -122,7 +141,7 @@ fn a_damaged_backup_is_named_and_nothing_is_touched() {
         }
     }
     assert!(!scratch.path().join("new/workspaces/main.db").exists());
-    assert_eq!(fs::read(scratch.data().join("workspaces/main.db")).unwrap(), database);
+    assert!(fs::read(scratch.data().join("workspaces/main.db")).unwrap() == database, "nothing was written");
 }
 
 #[test]
