@@ -60,6 +60,25 @@ async fn a_missing_index_is_made_again() {
 }
 
 #[tokio::test]
+async fn what_cannot_become_what_is_declared_is_told() {
+    let host = TestHost::start().await.unwrap();
+    harm(&host, "UPDATE pergola_column SET holds = 'integer' WHERE object = 'contact' AND field = 'birthday'").await;
+    is_found(&host, "schema_misfit", "birthday of contact").await;
+}
+
+#[tokio::test]
+async fn a_unique_rule_that_the_records_break_cannot_be_made_again() {
+    let host = TestHost::start().await.unwrap();
+    for name in ["Sales", "Service"] {
+        host.create("pipeline", &json!({"name": name})).await.unwrap();
+    }
+    harm(&host, "DROP INDEX pipeline_unique_name").await;
+    harm(&host, "UPDATE pipeline SET name = 'Sales'").await;
+    assert_eq!(examine(&host, false).await, ["schema 1 false"]);
+    assert_eq!(examine(&host, true).await, ["schema 1 false", "schema_misfit 1 false"]);
+}
+
+#[tokio::test]
 async fn a_value_that_does_not_parse_is_found_by_its_record() {
     let host = TestHost::start().await.unwrap();
     host.create("contact", &json!({"name": "Well"})).await.unwrap();
