@@ -3,6 +3,8 @@
 //! Only shapes are checked here. Whether names refer to anything is
 //! [`crate::catalog`]'s business; line numbers and mends are the manifest crate's.
 
+mod rules;
+
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
@@ -14,8 +16,19 @@ use crate::{
     name::{Name, ObjectName, PluginId},
 };
 
+pub use rules::{CheckDecl, ExcludeDecl, TransitionDecl, UniqueDecl};
+
 /// What people see, by language code: `{ en = "Contact", ru = "Контакт" }`.
 pub type Label = BTreeMap<String, String>;
+
+/// The text for people who read a language (`ru`, `pt-BR`): in that language, or else in its main form, in English,
+/// or in whichever there is.
+#[must_use]
+pub fn text_in<'a>(label: &'a Label, language: &str) -> Option<&'a str> {
+    let main = language.split('-').next().unwrap_or(language);
+    let found = [language, main, "en"].into_iter().find_map(|code| label.get(code));
+    found.or_else(|| label.values().next()).map(String::as_str)
+}
 
 /// A whole manifest; the core's own objects are one too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -113,6 +126,9 @@ pub struct ObjectDecl {
     pub title: Option<Name>,
     /// Its fields, in order.
     pub fields: IndexMap<Name, FieldDecl>,
+    /// What must hold for every record.
+    #[serde(default)]
+    pub check: Vec<CheckDecl>,
     /// No two live records overlap.
     #[serde(default)]
     pub exclude: Vec<ExcludeDecl>,
@@ -173,40 +189,6 @@ pub struct FieldDecl {
     /// For `decimal`: digits after the point, 0–9; 2 if absent.
     #[serde(default)]
     pub scale: Option<u8>,
-}
-
-/// No two records with the same `on`, for which `when` holds, overlap in time.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ExcludeDecl {
-    /// The field that tells whose time it is: a ref, usually.
-    pub on: Name,
-    /// The fields where the half-open interval starts and ends.
-    pub during: [Name; 2],
-    /// CEL; records for which it is false do not count.
-    #[serde(default)]
-    pub when: Option<String>,
-}
-
-/// No two records have the same values in these fields.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct UniqueDecl {
-    /// The fields, together.
-    pub fields: Vec<Name>,
-}
-
-/// One permitted step of a choice.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TransitionDecl {
-    /// The code before; `*` for any.
-    pub from: String,
-    /// The code after.
-    pub to: String,
-    /// CEL over the record as it will be; `now` is the time.
-    #[serde(default)]
-    pub guard: Option<String>,
 }
 
 /// When a hook runs.

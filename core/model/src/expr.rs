@@ -22,6 +22,7 @@ mod fit;
 mod literal;
 mod names;
 mod parse;
+mod reads;
 mod scan;
 mod sum;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 
 pub use error::ExprError;
 pub use evaluate::EvalError;
+pub use reads::Reads;
 
 use crate::{field::Field, name::ObjectName, record::Record, value::Value};
 

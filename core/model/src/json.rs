@@ -118,7 +118,7 @@ pub fn value_from_toml(field: &Field, toml: &toml::Value) -> Result<Value, Field
 
 /// The locale of manifests: none.
 pub(crate) fn neutral_locale() -> Locale {
-    Locale { region: String::new(), currency: String::new(), zone: jiff::tz::TimeZone::UTC }
+    Locale { language: String::new(), region: String::new(), currency: String::new(), zone: jiff::tz::TimeZone::UTC }
 }
 
 fn toml_to_json(toml: &toml::Value) -> Json {

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use crate::{
+    access::Role,
     decl::Label,
     expr::Expression,
     field::{Field, OnDelete, OnPurge},
@@ -27,6 +28,8 @@ pub struct Object {
     pub title: Option<String>,
     /// Own fields in order, then extensions by `plugin.field`.
     pub fields: IndexMap<String, Field>,
+    /// What must hold for every record.
+    pub checks: Vec<Check>,
     /// No two live records overlap.
     pub excludes: Vec<Exclude>,
     /// No two records have the same values; single unique fields are here too.
@@ -39,19 +42,39 @@ pub struct Object {
     pub referrers: Vec<Referrer>,
 }
 
-/// No two records with the same `on`, for which `when` holds, overlap in time.
+/// What must hold for every record.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// The field that a refusal names.
+    pub field: String,
+    /// Must be true for the record as it will be.
+    pub rule: Expression,
+    /// What people are told; may be empty.
+    pub message: Label,
+}
+
+/// No two records that share a resource, and for which `when` holds, overlap in time.
 #[derive(Debug, Clone)]
 pub struct Exclude {
-    /// `booking_appointment_exclude_master`: for messages and constraint names.
+    /// `booking_appointment_exclude_master`: for messages and locks.
     pub name: String,
-    /// Whose time it is.
-    pub on: String,
+    /// Whose time it is: records share a resource if it stands in any of these fields of both.
+    pub on: Vec<ResourceField>,
     /// Where the half-open interval starts.
     pub from: String,
     /// Where it ends.
     pub until: String,
     /// Records for which it is false do not count.
     pub when: Option<Expression>,
+}
+
+/// A field of an [`Exclude`] that tells whose time it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceField {
+    /// The field.
+    pub field: String,
+    /// Name of the index by which its records are found.
+    pub index: String,
 }
 
 /// No two records have the same values in these fields; records with a null in one do not count.
@@ -81,6 +104,8 @@ pub struct Step {
     pub to: String,
     /// Must hold for the record as it will be.
     pub guard: Option<Expression>,
+    /// Who may take it; anybody, if none is named. The system always may.
+    pub roles: Vec<Role>,
 }
 
 /// A durable wake-up that follows the record.

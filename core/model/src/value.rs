@@ -148,9 +148,11 @@ impl From<Timestamp> for Value {
     }
 }
 
-/// How people of one workspace write phones, dates and money.
+/// How people of one workspace write phones, dates and money, and what they read.
 #[derive(Debug, Clone)]
 pub struct Locale {
+    /// BCP 47 code of the language in which people are told what is wrong, where a manifest knows it: `ru`.
+    pub language: String,
     /// ISO 3166 code of the region whose phone numbers need no country code: `RU`.
     pub region: String,
     /// ISO 4217 code of amounts that name no currency.
@@ -161,6 +163,6 @@ pub struct Locale {
 
 impl Default for Locale {
     fn default() -> Self {
-        Self { region: "RU".to_owned(), currency: "RUB".to_owned(), zone: TimeZone::UTC }
+        Self { language: "en".to_owned(), region: "RU".to_owned(), currency: "RUB".to_owned(), zone: TimeZone::UTC }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod error;
 pub mod guest;
+pub mod mutants;
 pub mod ports;
 pub mod rights;
 mod unit;

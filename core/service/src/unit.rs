@@ -32,7 +32,7 @@ use crate::{
         store::{StoredAnswer, Transaction},
     },
     rights::Rights,
-    unit::pending::Pending,
+    unit::{pending::Pending, rules::Touched},
     workspace::{Keyed, KeyedAnswer, RecordOf, Workspace},
 };
 
@@ -193,7 +193,7 @@ impl Unit {
     pub(crate) async fn examine(&mut self, object: &Object, record: &Record) -> Result<(), Error> {
         prepare::normalise(object, record.fields.clone(), &self.locale)?;
         prepare::check_required(object, &record.fields)?;
-        self.check_overlaps(object, record).await
+        self.check_written(object, &[Touched { record, changed: None }]).await
     }
 
     /// Keeps an answer under its idempotency key, in this transaction.

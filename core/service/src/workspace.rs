@@ -53,6 +53,9 @@ pub(crate) struct Inner {
     /// runs with the hooks of before on the tables of after.
     pub(crate) gate: AsyncRwLock<()>,
     pub(crate) wake: Arc<Notify>,
+    /// The rules that a test has switched off.
+    #[cfg(feature = "mutants")]
+    pub(crate) off: std::sync::atomic::AtomicU32,
 }
 
 impl Workspace {
@@ -70,6 +73,8 @@ impl Workspace {
             locale: RwLock::default(),
             gate: AsyncRwLock::new(()),
             wake: Arc::new(Notify::new()),
+            #[cfg(feature = "mutants")]
+            off: std::sync::atomic::AtomicU32::default(),
         };
         let workspace = Self(Arc::new(inner));
         workspace.load().await?;

@@ -37,6 +37,8 @@ impl Default for Server {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Locale {
+    /// BCP 47.
+    pub(crate) language: String,
     /// ISO 3166.
     pub(crate) region: String,
     /// ISO 4217.
@@ -47,7 +49,12 @@ pub(crate) struct Locale {
 
 impl Default for Locale {
     fn default() -> Self {
-        Self { region: "RU".to_owned(), currency: "RUB".to_owned(), zone: "Europe/Moscow".to_owned() }
+        Self {
+            language: "en".to_owned(),
+            region: "RU".to_owned(),
+            currency: "RUB".to_owned(),
+            zone: "Europe/Moscow".to_owned(),
+        }
     }
 }
 

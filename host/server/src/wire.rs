@@ -102,7 +102,12 @@ fn locale(configured: &config::Locale) -> anyhow::Result<Locale> {
         }
     };
     let region = code("locale.region", &configured.region, 2)?;
-    Ok(Locale { region, currency: code("locale.currency", &configured.currency, 3)?, zone })
+    let language = configured.language.clone();
+    if !language.split('-').all(|part| (2..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric()))
+    {
+        return Err(problem(format!("locale.language: {language:?} is not a code such as fi or pt-BR")));
+    }
+    Ok(Locale { language, region, currency: code("locale.currency", &configured.currency, 3)?, zone })
 }
 
 fn load_stored(data: &DataDir, runtime: &Runtime, plugin: &StoredPlugin) -> anyhow::Result<()> {

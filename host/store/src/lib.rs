@@ -22,6 +22,7 @@ mod error;
 mod filter;
 mod layout;
 mod outbox;
+mod overlaps;
 mod page;
 mod purge;
 mod readers;

@@ -1,16 +1,14 @@
 //! Records, one by one and in batches: found by id, written, ended.
 
-use jiff::Timestamp;
-use pergola_model::{Catalog, Id, Object, Record, Value, object::Exclude};
+use pergola_model::{Id, Object, Record};
 use pergola_service::ports::store::StoreError;
 
 use crate::{
     error::unexpected,
-    filter::Filter,
     layout::{Holds, Layout, currency_column},
     row,
     session::Session,
-    sql::{BINDS_MAX, Sql, quote},
+    sql::{BINDS_MAX, Sql},
 };
 
 /// Rows per statement, largest first: few enough sizes that each statement's text is prepared once and kept.
@@ -31,15 +29,13 @@ pub(crate) async fn find(session: &mut Session, object: &Object, id: Id) -> Resu
 
 /// The records that exist among these ids.
 pub(crate) async fn find_many(session: &mut Session, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError> {
-    let Some(last) = ids.last() else { return Ok(Vec::new()) };
-    let size = FIND_IDS.into_iter().find(|size| *size >= ids.len());
-    let size = size.ok_or_else(|| unexpected("too many ids at once: at most 1,000"))?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let layout = session.layouts().of(object);
     let mut sql = select_from(&layout);
-    sql.push(" WHERE t.\"id\" IN (").push(&placeholders(size)).push(")");
-    for id in ids.iter().chain(std::iter::repeat(last)).take(size) {
-        sql.value(*id);
-    }
+    sql.push(" WHERE t.\"id\" IN ").push(&id_placeholders(ids.len())?);
+    bind_ids(&mut sql, ids);
     let rows = session.fetch_all(sql).await?;
     rows.iter().map(|row| row::decode(row, layout.columns.iter())).collect()
 }
@@ -123,57 +119,24 @@ pub(crate) async fn delete(session: &mut Session, object: &Object, id: Id, versi
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
-/// Another record whose half-open interval overlaps this one's. Empty intervals overlap nothing.
-pub(crate) async fn find_overlap(
-    session: &mut Session,
-    catalog: &Catalog,
-    object: &Object,
-    rule: &Exclude,
-    record: &Record,
-    now: Timestamp,
-) -> Result<Option<Id>, StoreError> {
-    let layout = session.layouts().of(object);
-    let mut bounds = Vec::with_capacity(3);
-    for key in [&rule.on, &rule.from, &rule.until] {
-        let value = record.fields.get(key);
-        if value.is_null() {
-            return Ok(None);
-        }
-        let column = layout.column(key).ok_or_else(|| unexpected(format!("{} has no field {key}", object.name)))?;
-        bounds.push(row::bind(column, value)?);
-    }
-    let [on, from, until] = <[_; 3]>::try_from(bounds).map_err(|_| unexpected("three fields have three values"))?;
-    if is_empty(record.fields.get(&rule.from), record.fields.get(&rule.until)) {
-        return Ok(None);
-    }
-    let mut filter = Filter::new(session.layouts(), catalog, &layout, now, &[]);
-    let when = rule.when.as_ref().map(|when| filter.compile(when.root())).transpose()?;
-    let (from_name, until_name) = (quote(&rule.from), quote(&rule.until));
-    let mut sql = Sql::new(format!("SELECT t.\"id\" FROM {} AS t{}", layout.table, filter.joins()));
-    sql.push(" WHERE t.").name(&rule.on).push(" = ").bind(on);
-    sql.push(&format!(" AND t.{until_name} > ")).bind(from);
-    sql.push(&format!(" AND t.{from_name} < ")).bind(until);
-    sql.push(&format!(" AND t.{from_name} < t.{until_name} AND t.\"id\" <> ")).bind(record.id);
-    if let Some(when) = when {
-        sql.push(" AND ").append(when);
-    }
-    sql.push(" LIMIT 1");
-    let row = session.fetch_optional(sql).await?;
-    row.map(|row| row::Cells::new(&row).take_id()).transpose()
-}
-
-fn is_empty(from: &Value, until: &Value) -> bool {
-    match (from, until) {
-        (Value::DateTime(from), Value::DateTime(until)) => from >= until,
-        (Value::Date(from), Value::Date(until)) => from >= until,
-        _ => false,
-    }
-}
-
 fn select_from(layout: &Layout) -> Sql {
     Sql::new(format!("SELECT {} FROM {} AS t", layout.select, layout.table))
 }
 
-fn placeholders(count: usize) -> String {
-    vec!["?"; count].join(", ")
+/// `(?, ?, …)` for so many ids, one at least.
+pub(crate) fn id_placeholders(ids: usize) -> Result<String, StoreError> {
+    let size = padded(ids).ok_or_else(|| unexpected("too many ids at once: at most 1,000"))?;
+    Ok(format!("({})", vec!["?"; size].join(", ")))
+}
+
+/// Binds the values of [`id_placeholders`].
+pub(crate) fn bind_ids(sql: &mut Sql, ids: &[Id]) {
+    let size = padded(ids.len()).unwrap_or_default();
+    for id in ids.iter().chain(ids.last().into_iter().cycle()).take(size) {
+        sql.value(*id);
+    }
+}
+
+fn padded(ids: usize) -> Option<usize> {
+    FIND_IDS.into_iter().find(|size| *size >= ids)
 }

@@ -221,8 +221,12 @@ fn indexes_of(object: &Object) -> Vec<Index> {
         .map(|rule| Index { name: rule.name.clone(), table: table.clone(), columns: rule.fields.clone(), unique: true })
         .collect();
     for rule in &object.excludes {
-        let columns = vec![rule.on.clone(), rule.until.clone()];
-        indexes.push(Index { name: rule.name.clone(), table: table.clone(), columns, unique: false });
+        indexes.extend(rule.on.iter().map(|on| Index {
+            name: on.index.clone(),
+            table: table.clone(),
+            columns: vec![on.field.clone(), rule.until.clone()],
+            unique: false,
+        }));
     }
     for field in object.fields.values() {
         let is_reference = matches!(field.kind, pergola_model::FieldType::Ref { .. });

@@ -6,14 +6,14 @@ use pergola_model::{Catalog, Id, Object, Page, PluginId, Query, Record, object::
 use pergola_service::ports::bin::{BinItem, BinQuery, Deletion};
 use pergola_service::ports::purge::{Forgotten, Place, Trace, TraceKey};
 use pergola_service::ports::store::{
-    AuditEntry, NewEvent, Reader, SchemaStep, StoreError, StoredAnswer, StoredEvent, StoredPlugin, StoredTimer,
-    StoredToken, StoredUser, SubscriptionState, TimerKey, Transaction,
+    AuditEntry, NewEvent, Overlap, Reader, SchemaStep, StoreError, StoredAnswer, StoredEvent, StoredPlugin,
+    StoredTimer, StoredToken, StoredUser, SubscriptionState, TimerKey, Transaction,
 };
 
 use crate::{
     accounts, bin,
     outbox::{self, Mark, Pending},
-    page, purge,
+    overlaps, page, purge,
     readers::Loan,
     records, schema,
     session::Session,
@@ -178,10 +178,10 @@ impl Transaction for View<Unit> {
         catalog: &Catalog,
         object: &Object,
         rule: &Exclude,
-        record: &Record,
+        records: &[Id],
         now: Timestamp,
-    ) -> Result<Option<Id>, StoreError> {
-        records::find_overlap(self.0.session()?, catalog, object, rule, record, now).await
+    ) -> Result<Option<Overlap>, StoreError> {
+        overlaps::find(self.0.session()?, catalog, object, rule, records, now).await
     }
 
     /// There is one writer, so whoever writes holds every name.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use pergola_model::{
     change::ChangeKind,
-    decl::{FieldDecl, Label, Manifest, ObjectDecl, OnFailure, Phase, RouteAuth},
+    decl::{FieldDecl, Label, Manifest, ObjectDecl, OnFailure, Phase, RouteAuth, TransitionDecl},
     name::{Name, ObjectName},
 };
 
@@ -102,17 +102,25 @@ fn object(manifest: &Manifest, name: &Name, decl: &ObjectDecl) -> Vec<String> {
     lines.extend(decl.exclude.iter().map(|one| {
         let [from, until] = &one.during;
         let condition = one.when.as_ref().map(|when| format!(" among those where {when}")).unwrap_or_default();
-        format!("  no two of the same {} overlap between {from} and {until}{condition}", one.on)
+        format!("  no two of the same {} overlap between {from} and {until}{condition}", names(&one.on, " or "))
     }));
-    lines.extend(decl.unique.iter().map(|one| {
-        let names: Vec<&str> = one.fields.iter().map(Name::as_str).collect();
-        format!("  no two have the same {}", names.join(" and "))
-    }));
+    lines.extend(decl.unique.iter().map(|one| format!("  no two have the same {}", names(&one.fields, " and "))));
+    lines.extend(decl.check.iter().map(|one| format!("  in every one, {}", one.rule)));
     lines.extend(decl.transitions.iter().map(|(field, steps)| {
-        let steps: Vec<String> = steps.iter().map(|step| format!("{} → {}", step.from, step.to)).collect();
+        let steps: Vec<String> = steps.iter().map(step).collect();
         format!("  {field} goes only {}", steps.join(", "))
     }));
     lines
+}
+
+fn step(step: &TransitionDecl) -> String {
+    let roles: Vec<&str> = step.roles.iter().map(|role| role.as_str()).collect();
+    let by = if roles.is_empty() { String::new() } else { format!(" (only by: {})", roles.join(", ")) };
+    format!("{} → {}{by}", step.from, step.to)
+}
+
+fn names(names: &[Name], word: &str) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(word)
 }
 
 fn fields<'a>(fields: impl Iterator<Item = (&'a Name, &'a FieldDecl)>) -> String {

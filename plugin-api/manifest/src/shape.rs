@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What to write for a key that is missing.
-const EXAMPLES: [(&str, &str); 15] = [
+const EXAMPLES: [(&str, &str); 17] = [
     ("id", "id = \"booking\""),
     ("version", "version = \"0.1.0\""),
     ("api", "api = \"0.1\""),
@@ -26,6 +26,8 @@ const EXAMPLES: [(&str, &str); 15] = [
     ("path", "path = \"/slots\""),
     ("from", "from = \"booked\""),
     ("to", "to = \"done\""),
+    ("rule", "rule = \"until > from\""),
+    ("field", "field = \"until\""),
     ("during", "during = [\"starts_at\", \"ends_at\"]"),
     ("records", "records = { contact = \"read\" }"),
 ];

@@ -82,7 +82,7 @@ impl TestHost {
         })
         .await?;
         let zone = TimeZone::get("Europe/Moscow").context("the time zone database is missing")?;
-        workspace.put_locale(Locale { region: "RU".to_owned(), currency: "RUB".to_owned(), zone }).await?;
+        workspace.put_locale(Locale { zone, ..Locale::default() }).await?;
         let outbox = Arc::new(Outbox::default());
         let worker = Worker::new(workspace.clone(), Arc::clone(&outbox) as _);
         Ok(Self { workspace, clock, outbox, runtime, worker, folder })

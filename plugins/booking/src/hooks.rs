@@ -1,5 +1,4 @@
 //! What happens when records of this plugin are written.
 
 pub(crate) mod appointment;
-pub(crate) mod limits;
 pub(crate) mod timeline;

@@ -1,7 +1,7 @@
 //! Appointments: who does what, when they work, and whose time is taken. Knows no trade.
 //!
 //! This file connects the plugin to its host. What is decided is in plain functions, tested natively:
-//! `span` and `team` know time, `catalogue` knows services, `book` plans orders, `hooks` fill and check records,
+//! `span` and `team` know time, `catalogue` knows services, `book` plans orders, `hooks` fill records,
 //! `words` writes to people. Host calls are in `load`, in `routes` and at the edges of `hooks` and `remind`.
 
 mod book;
@@ -28,17 +28,8 @@ pergola_plugin::plugin!(Plugin);
 
 impl BeforeWrite for Plugin {
     fn before_write_all(writes: &[Write]) -> Result<Vec<Verdict>, Failure> {
-        match writes.first().map(|write| write.object.as_str()) {
-            Some("booking.appointment") => hooks::appointment::fill(writes),
-            Some("booking.hours") => Ok(verdicts(writes, hooks::limits::check_hours)),
-            Some("booking.service") => Ok(verdicts(writes, hooks::limits::check_service)),
-            _ => Ok(Vec::new()),
-        }
+        hooks::appointment::fill(writes)
     }
-}
-
-fn verdicts(writes: &[Write], check: fn(&Write) -> Result<(), Failure>) -> Vec<Verdict> {
-    writes.iter().map(|write| check(write).map(|()| Fields::new()).into()).collect()
 }
 
 impl AfterWrite for Plugin {

@@ -86,12 +86,6 @@ fn offering(row: &Row) -> Result<Offering, Failure> {
     Ok(Offering { master: read.resource, service: read.service, minutes: read.minutes, price: read.price })
 }
 
-/// Which of these resources there are, and whether each is a master.
-pub(crate) fn masters_among(ids: &BTreeSet<Id>) -> Result<BTreeMap<Id, bool>, Failure> {
-    let rows = rows_by("booking.resource", "id", ids, &["kind"])?;
-    Ok(rows.iter().map(|row| (row.id, row.fields.text("kind") != Some("room"))).collect())
-}
-
 /// The names of these records.
 pub(crate) fn names(object: &str, ids: &BTreeSet<Id>) -> Result<BTreeMap<Id, String>, Failure> {
     let rows = rows_by(object, "id", ids, &["name"])?;

@@ -157,3 +157,42 @@ async fn moving_an_appointment_keeps_its_length() {
     let length = SignedDuration::from_mins(90);
     assert_eq!(moved["ends_at"], at(4, 15, 0).checked_add(length).unwrap().to_string());
 }
+
+#[tokio::test]
+async fn a_room_is_sold_once_along_with_its_master() {
+    let salon = Salon::open().await;
+    let masha = salon.host.create("contact", &json!({"name": "Masha"})).await.unwrap()["id"].clone();
+    let room =
+        salon.host.create("booking.resource", &json!({"name": "Blue", "kind": "room"})).await.unwrap()["id"].clone();
+    let visit = |master: &Json, room: &Json, hour: i8| json!({"contact": masha, "service": salon.haircut, "master": master, "room": room, "starts_at": at(3, hour, 0)});
+    salon.host.create("booking.appointment", &visit(&salon.anna, &room, 12)).await.unwrap();
+    let refused = told(salon.host.create("booking.appointment", &visit(&salon.boris, &room, 12)).await);
+    assert!(refused.starts_with("overlap [\"starts_at\"]"), "the master is free, the room is not: {refused}");
+    salon.host.create("booking.appointment", &visit(&salon.boris, &Json::Null, 12)).await.unwrap();
+    salon.host.create("booking.appointment", &visit(&salon.anna, &room, 13)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_by_the_manifest() {
+    let salon = Salon::open().await;
+    let masha = salon.host.create("contact", &json!({"name": "Masha"})).await.unwrap()["id"].clone();
+    let room =
+        salon.host.create("booking.resource", &json!({"name": "Blue", "kind": "room"})).await.unwrap()["id"].clone();
+    let visit = |master: &Json, room: &Json, ends: jiff::Timestamp| json!({"contact": masha, "service": salon.haircut, "master": master, "room": room, "starts_at": at(3, 12, 0), "ends_at": ends});
+    let hours = |weekday: i64, from: i64, until: i64| json!({"resource": salon.anna, "weekday": weekday, "from_minute": from, "until_minute": until});
+    for (object, fields, field) in [
+        ("booking.appointment", visit(&salon.anna, &Json::Null, at(3, 12, 0)), "ends_at"),
+        ("booking.appointment", visit(&salon.anna, &Json::Null, at(4, 12, 1)), "ends_at"),
+        ("booking.appointment", visit(&room, &Json::Null, at(3, 13, 0)), "master"),
+        ("booking.appointment", visit(&salon.anna, &salon.boris, at(3, 13, 0)), "room"),
+        ("booking.hours", hours(0, 540, 1020), "weekday"),
+        ("booking.hours", hours(1, -1, 1020), "from_minute"),
+        ("booking.hours", hours(1, 540, 1441), "until_minute"),
+        ("booking.hours", hours(1, 540, 540), "until_minute"),
+        ("booking.service", json!({"name": "Nothing", "minutes": 0}), "minutes"),
+        ("booking.service", json!({"name": "For ever", "minutes": 1441}), "minutes"),
+    ] {
+        let refused = told(salon.host.create(object, &fields).await);
+        assert!(refused.starts_with(&format!("invalid [\"{field}\"]")), "{refused}");
+    }
+}

@@ -6,6 +6,7 @@ mod doctor;
 mod hostile;
 mod plugins;
 mod purge;
+mod rules;
 mod salon;
 mod tidy;
 mod unit_of_work;

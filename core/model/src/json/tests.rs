@@ -15,7 +15,7 @@ use crate::{
 };
 
 fn locale() -> Locale {
-    Locale { region: "RU".to_owned(), currency: "RUB".to_owned(), zone: TimeZone::fixed(jiff::tz::offset(3)) }
+    Locale { zone: TimeZone::fixed(jiff::tz::offset(3)), ..Locale::default() }
 }
 
 fn field(kind: FieldType) -> Field {

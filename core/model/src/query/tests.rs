@@ -54,6 +54,7 @@ fn visit() -> Object {
         plural: "visits".to_owned(),
         title: None,
         fields,
+        checks: Vec::new(),
         excludes: Vec::new(),
         uniques: Vec::new(),
         transitions: Vec::new(),

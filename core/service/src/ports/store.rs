@@ -158,15 +158,16 @@ pub trait Transaction: Reader {
     /// Ends a record that is at `version`.
     async fn delete(&mut self, object: &Object, id: Id, version: i64) -> Result<(), StoreError>;
 
-    /// Another record that overlaps this one under the rule (whose `when` the caller has checked for this one).
+    /// One of these stored records (at most 1,000, whose `when` the caller has checked) and another record that shares
+    /// a resource with it and overlaps it under the rule, if there is such a pair.
     async fn find_overlap(
         &mut self,
         catalog: &Catalog,
         object: &Object,
         rule: &Exclude,
-        record: &Record,
+        records: &[Id],
         now: Timestamp,
-    ) -> Result<Option<Id>, StoreError>;
+    ) -> Result<Option<Overlap>, StoreError>;
 
     /// Holds these names until the end of the transaction: another unit of work that asks for one of them waits,
     /// and its statements after that see what this one committed.
@@ -256,6 +257,15 @@ pub trait Transaction: Reader {
     /// # Errors
     /// Then nothing of this transaction was written.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Two records that overlap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overlap {
+    /// The one that was asked about.
+    pub record: Id,
+    /// The one in its way.
+    pub other: Id,
 }
 
 /// One line of the audit.

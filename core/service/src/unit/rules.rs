@@ -1,34 +1,77 @@
-//! Rules that a manifest declares and the engine keeps: transitions, exclusion, uniqueness, references.
+//! Rules that a manifest declares and the engine keeps on every write, a file for each; here what they share.
 
-use std::collections::BTreeMap;
+mod check;
+mod exclude;
+mod transitions;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use pergola_model::{
-    FieldIssue, FieldType, Fields, Id, Object, Record, Value,
+    FieldIssue, FieldType, Id, Object, Record,
     expr::{Env, EvalError, Expression},
-    object::Exclude,
 };
 
 use super::Unit;
 use crate::{error::Error, ports::store::StoreError};
 
+/// The records that one record's references lead to, by referring field.
+type Related = BTreeMap<String, Record>;
+
+/// A record as it was written, and what of it is new.
+pub(super) struct Touched<'a> {
+    pub(super) record: &'a Record,
+    /// The fields whose value changed; none for a new record, of which all is.
+    pub(super) changed: Option<&'a [String]>,
+}
+
+impl Touched<'_> {
+    /// Whether any of these fields is new.
+    fn touches<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
+        self.changed.is_none_or(|changed| keys.any(|key| changed.iter().any(|one| one == key)))
+    }
+}
+
 impl Unit {
+    /// Passes when the records keep the object's rules, as far as they are about what is written.
+    pub(super) async fn check_written(&mut self, object: &Object, touched: &[Touched<'_>]) -> Result<(), Error> {
+        self.check_rules(object, touched).await?;
+        self.check_overlaps(object, touched).await
+    }
+
     /// The records that a record's references lead to, as far as the expressions look at them.
     pub(super) async fn related(
         &mut self,
         object: &Object,
         record: &Record,
         expressions: &[&Expression],
-    ) -> Result<BTreeMap<String, Record>, Error> {
-        let mut related = BTreeMap::new();
-        for via in expressions.iter().flat_map(|expression| expression.relations()) {
-            let (Some(id), Some(field)) = (record.fields.get(via).as_ref_id(), object.field(via)) else { continue };
-            let FieldType::Ref { to, .. } = &field.kind else { continue };
-            if related.contains_key(via) {
+    ) -> Result<Related, Error> {
+        Ok(self.related_all(object, &[record], expressions).await?.pop().unwrap_or_default())
+    }
+
+    /// The same for each of many records, with one query for each reference.
+    pub(super) async fn related_all(
+        &mut self,
+        object: &Object,
+        records: &[&Record],
+        expressions: &[&Expression],
+    ) -> Result<Vec<Related>, Error> {
+        let mut related = vec![Related::new(); records.len()];
+        let vias: BTreeSet<&str> = expressions.iter().flat_map(|expression| expression.relations()).collect();
+        for via in vias {
+            let Some(FieldType::Ref { to, .. }) = object.field(via).map(|field| &field.kind) else { continue };
+            let Some(target) = self.catalog.object(to).cloned() else { continue };
+            let ids: BTreeSet<Id> = records.iter().filter_map(|record| record.fields.get(via).as_ref_id()).collect();
+            let ids: Vec<Id> = ids.into_iter().collect();
+            if ids.is_empty() {
                 continue;
             }
-            let Some(target) = self.catalog.object(to).cloned() else { continue };
-            if let Some(found) = self.tx.find(&target, id).await? {
-                related.insert(via.to_owned(), found);
+            let found = self.tx.find_many(&target, &ids).await?;
+            let found: BTreeMap<Id, Record> = found.into_iter().map(|record| (record.id, record)).collect();
+            for (record, related) in records.iter().zip(&mut related) {
+                let other = record.fields.get(via).as_ref_id().and_then(|id| found.get(&id));
+                if let Some(other) = other {
+                    related.insert(via.to_owned(), other.clone());
+                }
             }
         }
         Ok(related)
@@ -44,66 +87,6 @@ impl Unit {
         let related = self.related(object, record, &[expression]).await?;
         let env = Env { record, related: &related, now: self.now, parameters: &[] };
         expression.holds(&env).map_err(|error| not_computable(expression, &error))
-    }
-
-    /// Passes when every choice with declared transitions takes a permitted step.
-    pub(super) async fn check_transitions(
-        &mut self,
-        object: &Object,
-        before: &Fields,
-        after: &Record,
-    ) -> Result<(), Error> {
-        for rule in &object.transitions {
-            let (old, new) = (before.get(&rule.field), after.fields.get(&rule.field));
-            let (Some(old_code), Some(new_code)) = (old.as_text(), new.as_text()) else { continue };
-            if old_code == new_code {
-                continue;
-            }
-            let mut guarded = None;
-            let mut allowed = false;
-            for step in rule.steps.iter().filter(|step| step.to == new_code) {
-                if step.from.as_deref().is_some_and(|from| from != old_code) {
-                    continue;
-                }
-                match &step.guard {
-                    Some(guard) if !self.holds(object, after, guard).await? => {
-                        guarded = Some(guard.source().to_owned())
-                    }
-                    _ => allowed = true,
-                }
-            }
-            if !allowed {
-                return Err(no_step(&rule.field, old_code, new_code, guarded.as_deref()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Passes when the stored record overlaps no other under the object's rules.
-    pub(super) async fn check_overlaps(&mut self, object: &Object, record: &Record) -> Result<(), Error> {
-        for rule in &object.excludes {
-            let (from, until) = (record.fields.get(&rule.from), record.fields.get(&rule.until));
-            let (Value::DateTime(start), Value::DateTime(end)) = (from, until) else { continue };
-            if end <= start {
-                return Err(Error::invalid(&rule.until, "out_of_range", format!("must be after {}", rule.from)));
-            }
-            if record.fields.get(&rule.on).is_null() {
-                continue;
-            }
-            if let Some(when) = &rule.when
-                && !self.holds(object, record, when).await?
-            {
-                continue;
-            }
-            let catalog = std::sync::Arc::clone(&self.catalog);
-            if let Some(resource) = record.fields.get(&rule.on).as_ref_id() {
-                self.tx.lock(&[format!("{}:{resource}", rule.name)]).await?;
-            }
-            if let Some(other) = self.tx.find_overlap(&catalog, object, rule, record, self.now).await? {
-                return Err(overlap(object, rule, other));
-            }
-        }
-        Ok(())
     }
 
     /// Puts the names of fields to what the store says without them.
@@ -152,20 +135,4 @@ fn taken(object: &Object, constraint: &str) -> Error {
             .map(|field| FieldIssue::new(field.clone(), "taken", "take a value that no other record has"))
             .collect(),
     }
-}
-
-fn overlap(object: &Object, rule: &Exclude, other: Id) -> Error {
-    Error::Conflict {
-        code: "overlap",
-        message: format!("overlaps {} {other} of the same {}; take another time", object.name, rule.on),
-        issues: vec![FieldIssue::new(rule.from.clone(), "overlap", "take another time")],
-    }
-}
-
-fn no_step(field: &str, old: &str, new: &str, guard: Option<&str>) -> Error {
-    let message = match guard {
-        Some(guard) => format!("{field} may go from {old} to {new} only if {guard}"),
-        None => format!("{field} cannot go from {old} to {new}"),
-    };
-    Error::Conflict { code: "transition", issues: vec![FieldIssue::new(field, "transition", message.clone())], message }
 }

@@ -2,7 +2,7 @@
 
 use pergola_model::{Change, ChangeKind, Fields, Object, Operation, Record, json};
 
-use super::{Batch, Unit, prepare};
+use super::{Batch, Unit, prepare, rules::Touched};
 use crate::{
     error::Error,
     ports::{
@@ -42,8 +42,9 @@ impl Unit {
         if let Err(error) = self.tx.insert(&object, &records).await {
             return Err(self.explain(&object, &records, error).await);
         }
+        let touched: Vec<Touched<'_>> = records.iter().map(|record| Touched { record, changed: None }).collect();
+        self.check_written(&object, &touched).await?;
         for record in &records {
-            self.check_overlaps(&object, record).await?;
             self.follow(&object, None, Some(record)).await?;
         }
         let written: Vec<Written> = records.iter().map(as_created).collect();
@@ -64,25 +65,32 @@ impl Unit {
         for change in &batch.changes {
             rights.check(Operation::Update, &object.name, &change.fields)?;
         }
-        let stored = self.load(&object, &batch.changes).await?;
-        let mut rows = Vec::with_capacity(stored.len());
-        for (change, before) in batch.changes.into_iter().zip(stored) {
+        let loaded = self.load(&object, &batch.changes).await?;
+        let mut rows = Vec::with_capacity(loaded.len());
+        for (change, before) in batch.changes.into_iter().zip(loaded) {
             let mut changes = prepare::normalise(&object, change.fields, &self.locale)?;
             keep_changed(&before, &mut changes);
             rows.push(Row { before, changes });
         }
         self.hook_updates(rights, &object, &mut rows, depth).await?;
         let mut records = Vec::with_capacity(rows.len());
-        let mut written = Vec::new();
+        let (mut stored, mut written) = (Vec::new(), Vec::new());
         for row in rows {
             let changed = prepare::changed_keys(&row.before.fields, &row.changes);
             if changed.is_empty() {
                 records.push(row.before);
                 continue;
             }
-            let done = self.update_one(&object, row, changed).await?;
+            stored.push(row.before.clone());
+            let done = self.update_one(rights, &object, row, changed).await?;
             records.push(done.now.clone());
             written.push(done);
+        }
+        let touched: Vec<Touched<'_>> =
+            written.iter().map(|one| Touched { record: &one.now, changed: Some(&one.changed) }).collect();
+        self.check_written(&object, &touched).await?;
+        for (before, one) in stored.iter().zip(&written) {
+            self.follow(&object, Some(before), Some(&one.now)).await?;
         }
         self.note(rights, &object, ChangeKind::Update, &written);
         self.after_hooks(rights, &object, ChangeKind::Update, written, depth).await?;
@@ -116,7 +124,13 @@ impl Unit {
         Ok(())
     }
 
-    async fn update_one(&mut self, object: &Object, row: Row, changed: Vec<String>) -> Result<Written, Error> {
+    async fn update_one(
+        &mut self,
+        rights: &Rights,
+        object: &Object,
+        row: Row,
+        changed: Vec<String>,
+    ) -> Result<Written, Error> {
         let mut fields = row.before.fields.clone();
         fields.merge(row.changes);
         prepare::check_required(object, &fields)?;
@@ -127,12 +141,10 @@ impl Unit {
             updated_at: self.now,
             fields: prepare::without_nulls(fields),
         };
-        self.check_transitions(object, &row.before.fields, &now).await?;
+        self.check_transitions(&rights.actor, object, &row.before.fields, &now).await?;
         if let Err(error) = self.tx.update(object, &now, &changed).await {
             return Err(self.explain(object, std::slice::from_ref(&now), error).await);
         }
-        self.check_overlaps(object, &now).await?;
-        self.follow(object, Some(&row.before), Some(&now)).await?;
         Ok(Written { before: row.before.fields, now, changed })
     }
 

@@ -13,16 +13,23 @@ use crate::{
 
 #[derive(Serialize, Deserialize)]
 struct StoredLocale {
+    /// Absent in workspaces that were created before there was a choice.
+    #[serde(default = "english")]
+    language: String,
     region: String,
     currency: String,
     zone: String,
+}
+
+fn english() -> String {
+    "en".to_owned()
 }
 
 pub(super) fn locale_from_json(json: &serde_json::Value) -> Result<Locale, Error> {
     let stored: StoredLocale =
         serde_json::from_value(json.clone()).map_err(|error| Error::Internal(Box::new(error)))?;
     let zone = TimeZone::get(&stored.zone).map_err(|error| Error::Internal(Box::new(error)))?;
-    Ok(Locale { region: stored.region, currency: stored.currency, zone })
+    Ok(Locale { language: stored.language, region: stored.region, currency: stored.currency, zone })
 }
 
 impl Workspace {
@@ -70,12 +77,13 @@ impl Workspace {
         Ok(self.0.store.read().await?.count(&catalog, query).await?)
     }
 
-    /// Sets how people write phones, dates and money here.
+    /// Sets how people write phones, dates and money here, and what they read.
     ///
     /// # Errors
     /// The store's.
     pub async fn put_locale(&self, locale: Locale) -> Result<(), Error> {
         let stored = StoredLocale {
+            language: locale.language.clone(),
             region: locale.region.clone(),
             currency: locale.currency.clone(),
             zone: locale.zone.iana_name().unwrap_or("UTC").to_owned(),

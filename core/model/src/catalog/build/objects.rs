@@ -84,6 +84,7 @@ fn object(draft: &Draft<'_>, name: &Name, decl: &ObjectDecl, issues: &mut Issues
         plural: decl.plural.as_ref().map_or_else(|| format!("{name}s"), Name::to_string),
         title,
         fields,
+        checks: Vec::new(),
         excludes: Vec::new(),
         uniques: Vec::new(),
         transitions: Vec::new(),

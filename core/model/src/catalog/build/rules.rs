@@ -1,26 +1,29 @@
 //! Pass two: the rules of objects, which name fields and carry expressions.
 
-use std::collections::HashSet;
+mod check;
+mod exclude;
+mod transitions;
+mod unique;
 
 use indexmap::IndexMap;
 
 use super::{CatalogIssue, Draft, HANDLERS_MAX, Issues, Objects, constraint_name, objects::target};
 use crate::{
-    decl::{ExcludeDecl, ObjectDecl, TransitionDecl},
+    decl::ObjectDecl,
     expr::{Expression, Scope, Type},
-    field::{Field, FieldType, OnDelete, OnPurge},
+    field::{Field, OnDelete, OnPurge},
     name::{Name, ObjectName},
     nearest,
-    object::{Exclude, Object, Referrer, Step, Timer, Transitions, Unique},
+    object::{Check, Exclude, Object, Referrer, Timer, Transitions, Unique},
 };
 
-/// The most exclusions, and the most uniques, of an object; the most steps of a choice.
+/// The most rules of a kind on one object.
 const RULES_MAX: usize = 20;
-const STEPS_MAX: usize = 500;
 
 /// Rules of one object that have been checked.
 #[derive(Default)]
 struct Rules {
+    checks: Vec<Check>,
     excludes: Vec<Exclude>,
     uniques: Vec<Unique>,
     transitions: Vec<Transitions>,
@@ -55,6 +58,7 @@ pub(super) fn check(drafts: &[Draft<'_>], objects: &mut Objects, found: &mut Vec
     }
     for (name, rules) in rules {
         if let Some(object) = objects.all.get_mut(&name) {
+            object.checks = rules.checks;
             object.excludes = rules.excludes;
             object.uniques = rules.uniques;
             object.transitions = rules.transitions;
@@ -69,13 +73,53 @@ pub(super) fn check(drafts: &[Draft<'_>], objects: &mut Objects, found: &mut Vec
 fn check_constraint_names(drafts: &[Draft<'_>], objects: &Objects, found: &mut Vec<CatalogIssue>) {
     let mut seen: IndexMap<&str, &ObjectName> = IndexMap::new();
     for object in objects.all.values() {
-        let names = object.uniques.iter().map(|one| &one.name).chain(object.excludes.iter().map(|one| &one.name));
+        let excludes = object.excludes.iter().flat_map(|one| one.on.iter().map(|on| &on.index));
+        let names = object.uniques.iter().map(|one| &one.name).chain(excludes);
         for name in names {
             let Some(other) = seen.insert(name, &object.name).filter(|other| **other != object.name) else { continue };
             let Some(draft) = drafts.iter().find(|draft| *draft.id() == object.owner) else { continue };
             let message =
                 format!("{} and {other} both have a constraint {name}: rename one of the objects", object.name);
             Issues { plugin: draft.id(), all: found }.add(format!("object.{}", object.name.short()), message);
+        }
+    }
+}
+
+/// Where a rule stands: all that its check needs to know.
+struct Place<'a> {
+    draft: &'a Draft<'a>,
+    object: &'a Object,
+    objects: &'a Objects,
+    path: String,
+}
+
+impl<'a> Place<'a> {
+    /// A part of the rule.
+    fn at(&self, part: impl std::fmt::Display) -> Place<'a> {
+        Place { path: format!("{}{part}", self.path), ..*self }
+    }
+
+    /// The object's own field of that name, or an issue.
+    fn field(&self, name: &Name, issues: &mut Issues<'_>) -> Option<&'a Field> {
+        let field = self.object.field(name.as_str());
+        if field.is_none() {
+            let own = self.object.fields.values().filter(|field| field.extension().is_none());
+            let hint = nearest::hint(name.as_str(), own.map(|field| field.key.as_str()));
+            issues.add(self.path.as_str(), format!("{} has no field {name}.{hint}", self.object.name));
+        }
+        field
+    }
+
+    /// The expression, or an issue.
+    fn compile(&self, source: &str, expected: &Type, issues: &mut Issues<'_>) -> Option<Expression> {
+        compile(source, self.draft, self.object, self.objects, expected, &self.path, issues)
+    }
+
+    /// A condition that may be absent; none after an issue.
+    fn condition(&self, source: Option<&String>, issues: &mut Issues<'_>) -> Option<Option<Expression>> {
+        match source {
+            Some(source) => self.compile(source, &Type::Bool, issues).map(Some),
+            None => Some(None),
         }
     }
 }
@@ -88,149 +132,25 @@ fn own_rules(
     rules: &mut Rules,
     issues: &mut Issues<'_>,
 ) {
-    let path = format!("object.{}", object.name.short());
-    if decl.exclude.len() > RULES_MAX || decl.unique.len() > RULES_MAX {
-        issues.add(path.as_str(), format!("an object has at most {RULES_MAX} exclude and {RULES_MAX} unique rules"));
-    }
-    for (place, one) in decl.exclude.iter().enumerate() {
-        let path = format!("{path}.exclude[{place}]");
-        if let Some(exclude) = exclude(draft, object, one, objects, &path, issues) {
-            let twins = rules.excludes.iter().filter(|other| other.on == exclude.on).count();
-            let name = if twins == 0 { exclude.name } else { format!("{}_{}", exclude.name, twins.saturating_add(1)) };
-            rules.excludes.push(Exclude { name, ..exclude });
+    let place = Place { draft, object, objects, path: format!("object.{}", object.name.short()) };
+    for (kind, count) in [("check", decl.check.len()), ("exclude", decl.exclude.len()), ("unique", decl.unique.len())] {
+        if count > RULES_MAX {
+            issues.add(place.path.as_str(), format!("an object has at most {RULES_MAX} {kind} rules"));
         }
     }
-    uniques(object, decl, &path, rules, issues);
+    for (number, one) in decl.check.iter().enumerate() {
+        rules.checks.extend(check::check(one, &place.at(format_args!(".check[{number}]")), issues));
+    }
+    for (number, one) in decl.exclude.iter().enumerate() {
+        let place = place.at(format_args!(".exclude[{number}]"));
+        if let Some(rule) = exclude::check(one, &place, &rules.excludes, issues) {
+            rules.excludes.push(rule);
+        }
+    }
+    unique::check(decl, &place, &mut rules.uniques, issues);
     for (name, steps) in &decl.transitions {
-        let path = format!("{path}.transitions.{name}");
-        if let Some(transitions) = transitions(draft, object, name, steps, objects, &path, issues) {
-            rules.transitions.push(transitions);
-        }
-    }
-}
-
-fn exclude(
-    draft: &Draft<'_>,
-    object: &Object,
-    decl: &ExcludeDecl,
-    objects: &Objects,
-    path: &str,
-    issues: &mut Issues<'_>,
-) -> Option<Exclude> {
-    let on = own_field(object, &decl.on, &format!("{path}.on"), issues);
-    if let Some(field) =
-        on.filter(|field| matches!(field.kind, FieldType::LongText | FieldType::Json | FieldType::Tags))
-    {
-        let message =
-            format!("{} is {}, which cannot be compared: use a ref, a choice or a text", decl.on, field.kind.name());
-        issues.add(format!("{path}.on"), message);
-    }
-    let [from, until] = &decl.during;
-    for (place, name) in [from, until].into_iter().enumerate() {
-        let path = format!("{path}.during[{place}]");
-        let field = own_field(object, name, &path, issues);
-        if let Some(field) = field.filter(|field| field.kind != FieldType::DateTime) {
-            issues.add(path, format!("{name} is {}: an interval has two datetime fields", field.kind.name()));
-        }
-    }
-    if from == until {
-        issues.add(format!("{path}.during[1]"), "an interval starts and ends in two different fields");
-    }
-    let when = decl
-        .when
-        .as_ref()
-        .map(|source| compile(source, draft, object, objects, &Type::Bool, &format!("{path}.when"), issues));
-    Some(Exclude {
-        name: constraint_name(&[object.name.as_str(), "exclude", on?.key.as_str()]),
-        on: decl.on.to_string(),
-        from: from.to_string(),
-        until: until.to_string(),
-        when: match when {
-            Some(compiled) => Some(compiled?),
-            None => None,
-        },
-    })
-}
-
-fn uniques(object: &Object, decl: &ObjectDecl, path: &str, rules: &mut Rules, issues: &mut Issues<'_>) {
-    // Extension fields too: the index belongs to the object.
-    for field in object.fields.values().filter(|field| field.unique) {
-        let name = constraint_name(&[object.name.as_str(), "unique", &field.key]);
-        rules.uniques.push(Unique { name, fields: vec![field.key.clone()] });
-    }
-    for (place, one) in decl.unique.iter().enumerate() {
-        let path = format!("{path}.unique[{place}].fields");
-        if one.fields.is_empty() {
-            issues.add(path.as_str(), "name at least one field that must not repeat");
-        }
-        let mut seen = HashSet::new();
-        for (place, name) in one.fields.iter().enumerate() {
-            let path = format!("{path}[{place}]");
-            let field = own_field(object, name, &path, issues);
-            if field.is_some_and(|field| matches!(field.kind, FieldType::LongText | FieldType::Json | FieldType::Tags))
-            {
-                issues.add(path.as_str(), format!("{name} is of a type that cannot be unique: take it out"));
-            }
-            if !seen.insert(name) {
-                issues.add(path, format!("{name} is there twice: take one out"));
-            }
-        }
-        let fields: Vec<String> = one.fields.iter().map(Name::to_string).collect();
-        if rules.uniques.iter().any(|other| other.fields == fields) {
-            issues.add(path, "the same fields are unique already: take this line out");
-            continue;
-        }
-        let mut parts = vec![object.name.as_str(), "unique"];
-        parts.extend(fields.iter().map(String::as_str));
-        rules.uniques.push(Unique { name: constraint_name(&parts), fields });
-    }
-}
-
-fn transitions(
-    draft: &Draft<'_>,
-    object: &Object,
-    name: &Name,
-    steps: &[TransitionDecl],
-    objects: &Objects,
-    path: &str,
-    issues: &mut Issues<'_>,
-) -> Option<Transitions> {
-    let field = own_field(object, name, path, issues)?;
-    let FieldType::Choice { of } = &field.kind else {
-        issues.add(path, format!("{name} is {}: only a choice has transitions", field.kind.name()));
-        return None;
-    };
-    if steps.len() > STEPS_MAX {
-        issues.add(path, format!("a choice has at most {STEPS_MAX} transitions"));
-    }
-    let mut seen = HashSet::new();
-    let mut checked = Vec::with_capacity(steps.len());
-    for (place, step) in steps.iter().enumerate() {
-        let path = format!("{path}[{place}]");
-        if step.from != "*" {
-            check_code(of, name, &step.from, &format!("{path}.from"), issues);
-        }
-        check_code(of, name, &step.to, &format!("{path}.to"), issues);
-        if !seen.insert((&step.from, &step.to)) {
-            issues.add(
-                path.as_str(),
-                format!("the step from {} to {} is there twice: join their guards with ||", step.from, step.to),
-            );
-        }
-        let guard = step
-            .guard
-            .as_ref()
-            .and_then(|source| compile(source, draft, object, objects, &Type::Bool, &format!("{path}.guard"), issues));
-        let from = (step.from != "*").then(|| step.from.clone());
-        checked.push(Step { from, to: step.to.clone(), guard });
-    }
-    Some(Transitions { field: name.to_string(), steps: checked })
-}
-
-fn check_code(of: &[String], field: &Name, code: &str, path: &str, issues: &mut Issues<'_>) {
-    if !of.iter().any(|known| known == code) {
-        let hint = nearest::hint(code, of.iter().map(String::as_str));
-        issues.add(path, format!("{field} has no code \"{code}\"; it has {}.{hint}", of.join(", ")));
+        let place = place.at(format_args!(".transitions.{name}"));
+        rules.transitions.extend(transitions::check(name, steps, &place, issues));
     }
 }
 
@@ -255,16 +175,6 @@ fn timers(draft: &Draft<'_>, objects: &Objects, rules: &mut IndexMap<ObjectName,
             rules.timers.push(Timer { plugin: draft.id().clone(), action: decl.action.clone(), at, condition });
         }
     }
-}
-
-fn own_field<'a>(object: &'a Object, name: &Name, path: &str, issues: &mut Issues<'_>) -> Option<&'a Field> {
-    let field = object.field(name.as_str());
-    if field.is_none() {
-        let known = object.fields.values().filter(|field| field.extension().is_none()).map(|field| field.key.as_str());
-        let hint = nearest::hint(name.as_str(), known);
-        issues.add(path, format!("{} has no field {name}.{hint}", object.name));
-    }
-    field
 }
 
 fn compile(

@@ -303,7 +303,7 @@ fn mistakes_in_rules_are_told_with_their_mend() {
         action = "other"
     "#)]), @r#"
     shop: object.visit.exclude[0].on: shop.visit has no field mster. Did you mean "master"?
-    shop: object.visit.exclude[0].during[1]: on is date: an interval has two datetime fields
+    shop: object.visit.exclude[0].during[1]: an interval has two date or two datetime fields, not one of each
     shop: object.visit.exclude[1].on: notes is long_text, which cannot be compared: use a ref, a choice or a text
     shop: object.visit.exclude[1].during[1]: an interval starts and ends in two different fields
     shop: object.visit.exclude[1].when: a condition must stand here, but this is a value of type text; compare it with something

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use pergola_model::{Fields, Id, Money, Record, Value};
-use pergola_service::ports::store::StoreError;
+use pergola_service::ports::store::{Overlap, StoreError};
 use rust_decimal::Decimal;
 
 use crate::world::{World, after, now};
@@ -161,7 +161,6 @@ pub(crate) async fn overlaps_are_half_open_and_obey_the_condition(world: &World)
     world.insert("lab.sample", &stored).await.unwrap();
 
     let rule = &world.sample().excludes[0];
-    let mut tx = world.store.write().await.unwrap();
     for (record, wanted) in [
         (at(&room, 199, 300, "booked"), Some(taken.id)),
         (at(&room, 0, 101, "booked"), Some(taken.id)),
@@ -176,7 +175,12 @@ pub(crate) async fn overlaps_are_half_open_and_obey_the_condition(world: &World)
         (taken.clone(), None),
         (world.record(Fields::new().with("room", room.id).with("starts_at", after(0))), None),
     ] {
-        let found = tx.find_overlap(&world.catalog, world.sample(), rule, &record, now()).await.unwrap();
+        let mut tx = world.store.write().await.unwrap();
+        if record.id != taken.id {
+            tx.insert(world.sample(), std::slice::from_ref(&record)).await.unwrap();
+        }
+        let found = tx.find_overlap(&world.catalog, world.sample(), rule, &[record.id], now()).await.unwrap();
+        let wanted = wanted.map(|other| Overlap { record: record.id, other });
         assert_eq!(found, wanted, "{:?}", record.fields);
     }
 }
