@@ -13,6 +13,8 @@ pub enum Operation {
     Update,
     /// End them.
     Delete,
+    /// Take all of them along, as a file. No plugin can be granted it.
+    Export,
 }
 
 impl Operation {
@@ -24,6 +26,7 @@ impl Operation {
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::Export => "export",
         }
     }
 }
@@ -34,7 +37,7 @@ impl Operation {
 pub enum Role {
     /// Everything, users and plugins included.
     Owner,
-    /// All records, but neither deletes nor plugins.
+    /// All records, but neither deletes nor exports nor plugins.
     Staff,
     /// Reads.
     Viewer,
@@ -65,7 +68,7 @@ impl Role {
     fn may(self, operation: Operation) -> bool {
         match self {
             Self::Owner => true,
-            Self::Staff => operation != Operation::Delete,
+            Self::Staff => !matches!(operation, Operation::Delete | Operation::Export),
             Self::Viewer => operation == Operation::Read,
         }
     }

@@ -2,6 +2,7 @@
 
 mod bin;
 mod doctor;
+mod export;
 mod install;
 mod purge;
 mod read;
@@ -14,6 +15,7 @@ use tokio::sync::{Notify, RwLock as AsyncRwLock};
 
 pub use bin::KEEP_DAYS_MAX;
 pub use doctor::{Finding, Severity};
+pub use export::Snapshot;
 pub use install::{InstallReport, Package};
 pub use purge::PurgeReport;
 pub(crate) use read::no_object;

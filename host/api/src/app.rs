@@ -19,6 +19,7 @@ pub(crate) struct App {
     /// Sign-ins at work and waiting: a flood of them must not take all of `slots`.
     pub(crate) sign_in_slots: Semaphore,
     pub(crate) password_slots: Arc<Semaphore>,
+    pub(crate) export_slots: Arc<Semaphore>,
 }
 
 impl App {
@@ -33,6 +34,7 @@ impl App {
             public_slots: Semaphore::new(limits.public_in_flight_max),
             sign_in_slots: Semaphore::new(limits.sign_ins_max),
             password_slots: Arc::new(Semaphore::new(limits.password_checks_max)),
+            export_slots: Arc::new(Semaphore::new(limits.exports_max)),
             limits,
         })
     }

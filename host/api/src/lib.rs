@@ -64,6 +64,14 @@ pub struct ApiLimits {
     pub sign_ins_max: usize,
     /// Passwords checked at the same time: each takes a core for tens of milliseconds and 19 MiB.
     pub password_checks_max: usize,
+    /// Exports at the same time: each holds one of the store's readers.
+    pub exports_max: usize,
+    /// How long an export may take.
+    pub export_timeout: Duration,
+    /// How long an export waits for its caller to read on.
+    pub export_stall: Duration,
+    /// The most records in an export.
+    pub export_records_max: u64,
 }
 
 impl Default for ApiLimits {
@@ -76,6 +84,10 @@ impl Default for ApiLimits {
             public_in_flight_max: 64,
             sign_ins_max: 32,
             password_checks_max: 2,
+            exports_max: 2,
+            export_timeout: Duration::from_secs(900),
+            export_stall: Duration::from_secs(30),
+            export_records_max: 1_000_000,
         }
     }
 }

@@ -20,7 +20,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{app::App, problem::Problem, request};
 
-pub(crate) use records::{collection_path, resource};
+pub(crate) use records::{collection_path, export_path, resource};
 
 /// The page to which `/` leads until there are screens.
 const FRONT_PAGE: &str = "/api/v1/docs/";

@@ -16,6 +16,7 @@ mod headings;
 mod merge;
 mod plan;
 mod read;
+mod references;
 mod report;
 mod run;
 mod survey;
@@ -30,7 +31,7 @@ use pergola_service::Workspace;
 
 pub(crate) use read::FileProblem;
 
-/// The most problems that a summary carries; all are in the report.
+/// The most problems, and the most differences, that a summary carries; all problems are in the report.
 pub(crate) const PROBLEMS_MAX: usize = 100;
 
 /// A file to import.
@@ -79,13 +80,47 @@ pub struct ImportOptions {
     pub encoding: Option<String>,
     /// What separates cells of a CSV file; told from the text if absent.
     pub delimiter: Option<char>,
+    /// The sheet of a workbook, by name or number from 1; the first visible one with content if absent.
+    pub sheet: Option<String>,
+    /// Fields by which a record is known, the first that a row has counts: `id`, or fields that are unique or indexed.
+    /// If empty, phone and e-mail address of contacts and organizations, and unique fields.
+    pub matches: Vec<String>,
+    /// What becomes of a record that is known.
+    pub on_match: OnMatch,
+    /// Heading → `object.field` by whose value the record is found to which the column refers; its title if absent.
+    pub refs: Vec<(String, String)>,
+}
+
+/// What a row does to a record that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnMatch {
+    /// Nothing.
+    Skip,
+    /// It fills empty fields and adds tags and lines; where it says otherwise, the record stays.
+    #[default]
+    Fill,
+    /// Its values replace the record's; an empty cell leaves the record's value.
+    Overwrite,
 }
 
 impl ImportOptions {
     /// Guesses everything.
     #[must_use]
     pub fn new(object: ObjectName) -> Self {
-        Self { object, region: None, map: Vec::new(), dry_run: false, report: None, encoding: None, delimiter: None }
+        Self {
+            object,
+            region: None,
+            map: Vec::new(),
+            dry_run: false,
+            report: None,
+            encoding: None,
+            delimiter: None,
+            sheet: None,
+            matches: Vec::new(),
+            on_match: OnMatch::default(),
+            refs: Vec::new(),
+        }
     }
 }
 
@@ -126,6 +161,17 @@ pub struct ImportSummary {
     pub notices: Vec<String>,
     /// The first refusals and conflicts, by row.
     pub problems: Vec<Problem>,
+    /// In a dry run: what the first rows would change in records that the workspace has.
+    pub differences: Vec<Difference>,
+}
+
+/// What a row would change in a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The row's number in the sheet.
+    pub row: u64,
+    /// `name: "Anna K." → "Anna Kim"`, for each field; long values are cut.
+    pub changes: Vec<String>,
 }
 
 /// What is wrong with a row.
@@ -179,9 +225,10 @@ pub enum ImportError {
 /// Imports a spreadsheet: xlsx, xls, ods or CSV.
 ///
 /// A row is matched with the records that the workspace has, and with the earlier rows, by phone and
-/// e-mail address (contacts and organizations) and by unique fields; see [`ImportSummary`] for what
-/// can become of it. A match never overwrites a value: empty fields are filled, tags and long texts
-/// are added to, and where the file says otherwise the workspace's value stays and the report tells so.
+/// e-mail address (contacts and organizations) and by unique fields, or by [`ImportOptions::matches`]; see
+/// [`ImportSummary`] for what can become of it. Unless [`ImportOptions::on_match`] says otherwise, a match
+/// never overwrites a value: empty fields are filled, tags and long texts are added to, and where the
+/// file says otherwise the workspace's value stays and the report tells so.
 /// Importing the same file again therefore creates nothing.
 ///
 /// Units: rows are written in batches of 200, one commit each; `progress` is called after every batch.
@@ -197,4 +244,33 @@ pub async fn import(
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<ImportSummary, ImportError> {
     run::import(&base::OfWorkspace { workspace, actor }, source, options, progress).await
+}
+
+/// What the import makes of a cell of text in a field of that type (`decimal 2`: of that scale).
+#[cfg(test)]
+pub(crate) fn reads_back(
+    kind: &str,
+    text: &str,
+    locale: &pergola_model::Locale,
+) -> Result<pergola_model::Value, String> {
+    use pergola_model::{FieldType, normal};
+    let kind = match kind {
+        "integer" => FieldType::Integer,
+        "bool" => FieldType::Bool,
+        "money" => FieldType::Money,
+        "datetime" => FieldType::DateTime,
+        "date" => FieldType::Date,
+        "decimal 2" => FieldType::Decimal { scale: 2 },
+        "decimal 3" => FieldType::Decimal { scale: 3 },
+        "duration" => FieldType::Duration,
+        "tags" => FieldType::Tags,
+        _ => FieldType::Json,
+    };
+    let catalog = pergola_model::Catalog::build(&[]).map_err(|issues| format!("{issues:?}"))?;
+    let field = catalog.find_object("contact").and_then(|contact| contact.field("notes")).cloned();
+    let field = pergola_model::Field { kind, ..field.ok_or("no field")? };
+    let habits = convert::Habits { locale: locale.clone(), today: jiff::civil::date(2026, 6, 1) };
+    let cell = read::Cell::Text(text.to_owned());
+    let converted = convert::convert(&field, &cell, survey::DateOrder::DayFirst, &habits)?;
+    normal::normalise(&field, converted.value, locale).map_err(|issue| issue.message)
 }

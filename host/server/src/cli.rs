@@ -2,7 +2,8 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pergola_exchange::ExportFormat;
 
 /// A CRM core whose industries are sandboxed plugins.
 #[derive(Parser)]
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Compact(DataArgs),
     /// Look for what is not as it should be, and mend what is safe
     Doctor(DoctorArgs),
+    /// Export records (.csv .xlsx .jsonl .vcf)
+    Export(ExportArgs),
     /// Write, build, check and install plugins
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -93,6 +96,24 @@ pub(crate) struct ImportArgs {
     /// A heading and the field that it goes to; may be repeated
     #[arg(long, value_name = "HEADING=FIELD", value_parser = mapping)]
     pub(crate) map: Vec<(String, String)>,
+    /// Field by which a record is known: id, or one that is unique or indexed; may be repeated
+    #[arg(long = "match", value_name = "FIELD")]
+    pub(crate) matches: Vec<String>,
+    /// What a row does to a record that is known
+    #[arg(long, value_enum, default_value = "fill")]
+    pub(crate) on_match: OnMatchArg,
+    /// A heading and the field by which the record is found that it refers to; may be repeated
+    #[arg(long = "ref", value_name = "HEADING=OBJECT.FIELD", value_parser = mapping)]
+    pub(crate) refs: Vec<(String, String)>,
+    /// Sheet of a workbook, by name or number; the first with content if absent
+    #[arg(long, value_name = "SHEET")]
+    pub(crate) sheet: Option<String>,
+    /// Encoding of a text file, such as windows-1251; told from the bytes if absent
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<String>,
+    /// What separates the cells of a text file: , ; | or tab; told from the text if absent
+    #[arg(long, value_name = "CHAR", value_parser = separator)]
+    pub(crate) separator: Option<char>,
     /// Try everything, change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -174,6 +195,65 @@ fn mapping(text: &str) -> Result<(String, String), String> {
         .filter(|(heading, field)| !heading.trim().is_empty() && !field.trim().is_empty())
         .map(|(heading, field)| (heading.trim().to_owned(), field.trim().to_owned()))
         .ok_or_else(|| format!("{text:?} is not HEADING=FIELD, as in 'Client name=name'"))
+}
+
+fn separator(text: &str) -> Result<char, String> {
+    let mut chars = text.chars();
+    match (text, chars.next(), chars.next()) {
+        ("tab" | "\\t", ..) => Ok('\t'),
+        (_, Some(one), None) => Ok(one),
+        _ => Err("give one character, or the word tab".to_owned()),
+    }
+}
+
+/// What a row does to a record that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnMatchArg {
+    /// Nothing
+    Skip,
+    /// Fills empty fields, adds tags and lines; what is there stays
+    Fill,
+    /// Replaces values; an empty cell leaves what is there
+    Overwrite,
+}
+
+/// Options of `export`.
+#[derive(Args)]
+#[command(
+    after_help = "Tables can be imported again. CSV and .xlsx have the title of a referred record in one column and its id in the\nnext; a cell that a spreadsheet would take for a formula is kept from it.\n\nExamples:\n  pergola export contact --format xlsx\n  pergola export contact --format csv --filter \"'vip' in tags\" --fields id,name,phone --out vip.csv\n  pergola export booking.appointment --format jsonl --sort starts_at --out -\n\nEvery export is noted in the audit. Works whether or not a server runs on the same data."
+)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    pub(crate) data: DataArgs,
+    /// Whose records, such as contact or booking.appointment
+    pub(crate) object: String,
+    /// csv, xlsx, jsonl or vcard
+    #[arg(long)]
+    pub(crate) format: ExportFormat,
+    /// Which records, as a CEL expression; all if absent
+    #[arg(long, value_name = "CEL", default_value = "")]
+    pub(crate) filter: String,
+    /// Columns, separated by commas; the id and all fields if absent
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    pub(crate) fields: Option<Vec<String>>,
+    /// Fields in order, - before one for largest first; by creation if absent
+    #[arg(long, value_name = "KEYS", default_value = "", allow_hyphen_values = true)]
+    pub(crate) sort: String,
+    /// Where to; - is standard output; the object's plural with the format's ending if absent
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Headings are the fields' labels in this language (en, ru, …), not their keys
+    #[arg(long, value_name = "LANGUAGE")]
+    pub(crate) labels: Option<String>,
+    /// What separates the cells of csv: , ; | or tab
+    #[arg(long, value_name = "CHAR", value_parser = separator, default_value = ",")]
+    pub(crate) separator: char,
+    /// Begin csv with a byte order mark, as Excel wants it
+    #[arg(long)]
+    pub(crate) bom: bool,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// What to do with plugins.

@@ -3,6 +3,7 @@
 mod backup;
 mod demo;
 mod doctor;
+mod export;
 mod import;
 mod plugin;
 mod purge;
@@ -29,6 +30,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Purge(args) => purge::run(args).await,
         Command::Compact(args) => purge::compact(args).await,
         Command::Doctor(args) => doctor::run(args).await,
+        Command::Export(args) => export::run(args).await,
         Command::Plugin(command) => plugin::run(command).await,
     }
 }

@@ -278,13 +278,39 @@ pub struct AuditEntry {
     /// The plugin through which they acted.
     pub plugin: Option<PluginId>,
     /// What was done.
-    pub kind: ChangeKind,
+    pub kind: AuditKind,
     /// To a record of which object.
     pub object: ObjectName,
-    /// To which record.
+    /// To which record; an export has an id of its own.
     pub record: Id,
-    /// `{field: [before, after]}`; on create `{field: value}`.
+    /// `{field: [before, after]}`; on create `{field: value}`; of an export, what was asked for.
     pub changes: serde_json::Value,
+}
+
+/// What a line of the audit tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditKind {
+    /// A record was written.
+    Change(ChangeKind),
+    /// Records of an object were taken along as a file.
+    Export,
+}
+
+impl AuditKind {
+    /// The name in the audit.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Change(kind) => kind.as_str(),
+            Self::Export => "export",
+        }
+    }
+}
+
+impl From<ChangeKind> for AuditKind {
+    fn from(kind: ChangeKind) -> Self {
+        Self::Change(kind)
+    }
 }
 
 /// An event on its way to the outbox.

@@ -157,7 +157,7 @@ impl Unit {
                 at: self.now,
                 actor: rights.actor.label(),
                 plugin: rights.plugin().cloned(),
-                kind,
+                kind: kind.into(),
                 object: object.name.clone(),
                 record: row.now.id,
                 changes: if purging { serde_json::json!({ "$purged": true }) } else { audit_changes(kind, row) },

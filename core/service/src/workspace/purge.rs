@@ -244,7 +244,7 @@ fn purged(workspace: &Workspace, rights: &Rights, object: &Object, id: Id) -> Au
         at: workspace.now(),
         actor: rights.actor.label(),
         plugin: None,
-        kind: ChangeKind::Delete,
+        kind: ChangeKind::Delete.into(),
         object: object.name.clone(),
         record: id,
         changes: serde_json::from_str(PURGED).unwrap_or_default(),

@@ -1,8 +1,8 @@
 //! What every workspace has: problems, sessions, plugins, timelines, parameters.
 
 use utoipa::openapi::{
-    Components, Ref, Schema,
-    path::{HttpMethod, Parameter, ParameterIn},
+    Components, Ref, Required, Schema,
+    path::{HttpMethod, Parameter, ParameterBuilder, ParameterIn},
     schema::{ArrayBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, SchemaType, Type},
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
@@ -27,7 +27,12 @@ pub(super) fn components() -> Components {
     components.schemas.extend(schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema.into())));
     components.security_schemes.insert(BEARER.to_owned(), SecurityScheme::Http(bearer.build()).into());
     components.responses.extend(problems().map(|(name, response)| (name, response.into())));
-    components.parameters.extend(parameters().into_iter().map(|(name, parameter)| (name.to_owned(), parameter.into())));
+    components.parameters.extend(
+        parameters()
+            .into_iter()
+            .chain(export_parameters())
+            .map(|(name, parameter)| (name.to_owned(), parameter.into())),
+    );
     components
 }
 
@@ -153,6 +158,50 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
                 typed(Type::String).max_length(Some(255)),
             ),
         ),
+    ]
+}
+
+fn export_parameters() -> Vec<(&'static str, Parameter)> {
+    let query = ParameterIn::Query;
+    vec![
+        (
+            "ExportFormat",
+            ParameterBuilder::new()
+                .name("format")
+                .parameter_in(query.clone())
+                .required(Required::True)
+                .description(Some("What the file is"))
+                .schema(Some(typed(Type::String).enum_values(Some(["csv", "xlsx", "jsonl", "vcard"])).build()))
+                .build(),
+        ),
+        (
+            "ExportFields",
+            optional(
+                query.clone(),
+                "fields",
+                "Columns, separated by commas; the id and all fields if absent",
+                typed(Type::String),
+            ),
+        ),
+        (
+            "ExportLabels",
+            optional(
+                query.clone(),
+                "labels",
+                "The language of the headings (`en`); the fields' keys if absent",
+                typed(Type::String),
+            ),
+        ),
+        (
+            "ExportSeparator",
+            optional(
+                query.clone(),
+                "separator",
+                "What separates the cells of csv: a comma, semicolon, tab or vertical bar",
+                typed(Type::String).default(Some(",".into())),
+            ),
+        ),
+        ("ExportBom", optional(query, "bom", "Whether csv begins with a byte order mark", typed(Type::Boolean))),
     ]
 }
 

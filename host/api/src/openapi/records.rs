@@ -1,8 +1,9 @@
 //! Operations on records, for every object of the catalog.
 
+use pergola_exchange::ExportFormat;
 use pergola_model::{Catalog, ChangeKind, Object, ObjectName, decl::Phase};
 use utoipa::openapi::{
-    ResponseBuilder, Schema,
+    ContentBuilder, ResponseBuilder, Schema,
     path::HttpMethod,
     schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaType, Type},
 };
@@ -16,7 +17,7 @@ use super::{
     schemas::{self, Use},
     text,
 };
-use crate::routes::collection_path;
+use crate::routes::{collection_path, export_path};
 
 /// Objects and the names of the schemas of their records.
 pub(super) type Named = Vec<(ObjectName, String)>;
@@ -82,6 +83,18 @@ fn add_collection(draft: &mut Draft, object: &Object, tag: &str, names: &SchemaN
         .fold(listed, |listed, name| listed.parameter_ref(parameter_ref(name)))
         .response("200", json_response("One page", &names.page));
     draft.add(HttpMethod::Get, &path, listed);
+
+    let id = draft.names.unique(format!("export_{}", plural(object)));
+    let file = ExportFormat::ALL.into_iter().fold(ResponseBuilder::new().description("The file"), |file, format| {
+        let media_type = format.media_type().split(';').next().unwrap_or_default();
+        file.content(media_type, ContentBuilder::new().schema(Some(typed(Type::String).build())).build())
+    });
+    let exported = operation(id, tag, format!("Export records of {} as a file; for owners", object.name));
+    let exported = ["ExportFormat", "Filter", "Sort", "ExportFields", "ExportLabels", "ExportSeparator", "ExportBom"]
+        .into_iter()
+        .fold(exported, |exported, name| exported.parameter_ref(parameter_ref(name)))
+        .response("200", file);
+    draft.add(HttpMethod::Get, &export_path(object), exported);
 
     let id = draft.names.unique(format!("create_{}", singular(object)));
     let created = json_response("The new record", &names.read)

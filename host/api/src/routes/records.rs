@@ -6,6 +6,7 @@
 
 mod create;
 mod delete;
+mod export;
 mod get;
 mod list;
 mod run_action;
@@ -24,9 +25,13 @@ use serde::Serialize;
 
 use crate::{app::App, auth, conditions, problem::Problem, request::LoggedPath};
 
+/// The last part of an export's path, where a record's has its id.
+const EXPORT: &str = "export";
+
 /// What a path means.
 enum Target {
     Collection(Arc<Object>),
+    Export(Arc<Object>),
     Record(Arc<Object>, Id),
     Action(PluginId, String),
 }
@@ -36,6 +41,8 @@ impl Target {
     fn allow(&self) -> &'static str {
         match self {
             Self::Collection(_) => "GET, HEAD, POST, OPTIONS",
+            // A HEAD would be an export that nobody sees.
+            Self::Export(_) => "GET, OPTIONS",
             Self::Record(..) => "GET, HEAD, PATCH, DELETE, OPTIONS",
             Self::Action(..) => "POST, OPTIONS",
         }
@@ -44,6 +51,7 @@ impl Target {
     fn logged_path(&self) -> String {
         match self {
             Self::Collection(object) => collection_path(object),
+            Self::Export(object) => export_path(object),
             Self::Record(object, _) => format!("{}/{{id}}", collection_path(object)),
             Self::Action(plugin, id) => format!("/api/v1/{plugin}/actions/{id}"),
         }
@@ -75,6 +83,7 @@ async fn serve(app: &App, target: Target, request: Request) -> Result<Response, 
     match (target, method) {
         (Target::Collection(object), Method::POST) => create::create(app, &actor, &object, request).await,
         (Target::Collection(object), _) => list::list(app, &actor, &object, request.uri()).await,
+        (Target::Export(object), _) => export::export(app, &actor, &object, request.uri()).await,
         (Target::Record(object, id), Method::PATCH) => update::update(app, &actor, &object, id, request).await,
         (Target::Record(object, id), Method::DELETE) => {
             delete::delete(app, &actor, &object, id, &request.into_parts().0).await
@@ -90,6 +99,7 @@ fn resolve(catalog: &Catalog, request: &Request) -> Result<Target, Problem> {
     match *parts.as_slice() {
         [plural] => find(catalog, None, plural).map(Target::Collection),
         [first, second] => match catalog.find_by_plural(None, first) {
+            Some(object) if second == EXPORT => Ok(Target::Export(Arc::clone(object))),
             Some(object) => Ok(Target::Record(Arc::clone(object), parse_id(object, second)?)),
             None => find(catalog, Some(first), second).map(Target::Collection),
         },
@@ -97,6 +107,7 @@ fn resolve(catalog: &Catalog, request: &Request) -> Result<Target, Problem> {
             let plugin = PluginId::new(plugin).map_err(|_| Problem::no_route())?;
             Ok(Target::Action(plugin, id.to_owned()))
         }
+        [plugin, plural, EXPORT] => find(catalog, Some(plugin), plural).map(Target::Export),
         [plugin, plural, id] => {
             let object = find(catalog, Some(plugin), plural)?;
             let id = parse_id(&object, id)?;
@@ -129,6 +140,11 @@ pub(crate) fn resource(object: &Object) -> String {
 /// `/api/v1/contacts`, `/api/v1/booking/appointments`.
 pub(crate) fn collection_path(object: &Object) -> String {
     format!("/api/v1/{}", resource(object))
+}
+
+/// `/api/v1/contacts/export`.
+pub(crate) fn export_path(object: &Object) -> String {
+    format!("{}/{EXPORT}", collection_path(object))
 }
 
 /// The object, which the core has.

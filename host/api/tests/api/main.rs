@@ -9,6 +9,7 @@
 
 mod auth;
 mod bin;
+mod export;
 mod openapi;
 mod plugins;
 mod problems;

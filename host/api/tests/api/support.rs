@@ -257,10 +257,19 @@ impl Ask<'_> {
         self
     }
 
-    pub(crate) async fn send(self) -> Answer {
+    /// Gives the body as it comes.
+    pub(crate) async fn send_unread(self) -> Body {
+        self.respond().await.into_body()
+    }
+
+    async fn respond(self) -> axum::response::Response {
         let head = self.request_id.into_iter().fold(self.head, |head, id| head.header("x-request-id", id));
         let request = head.body(self.body).unwrap();
-        let (head, body) = self.app.router.clone().oneshot(request).await.unwrap().into_parts();
+        self.app.router.clone().oneshot(request).await.unwrap()
+    }
+
+    pub(crate) async fn send(self) -> Answer {
+        let (head, body) = self.respond().await.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Answer { status: head.status, headers: head.headers, body }
     }

@@ -33,8 +33,11 @@ pub(crate) fn convert(field: &Field, cell: &Cell, order: DateOrder, habits: &Hab
         return Ok(Converted::default());
     }
     let is_text = matches!(field.kind, FieldType::Text | FieldType::LongText | FieldType::Tags | FieldType::Bool);
+    // A code of a choice may be `none`.
+    let is_code = |text: &str| matches!(&field.kind, FieldType::Choice { of } if of.iter().any(|code| code == text));
     if let Cell::Text(text) = cell
         && !is_text
+        && !is_code(text.trim())
         && WORDS.is_none(text)
     {
         return Ok(Converted::default());
@@ -125,6 +128,12 @@ fn choice(key: &str, of: &[String], text: &str) -> String {
 }
 
 fn tags(text: &str) -> Vec<String> {
+    // As an export writes tags that have separators in them.
+    if text.starts_with('[')
+        && let Ok(tags) = serde_json::from_str(text)
+    {
+        return tags;
+    }
     text.split([',', ';', '\n']).map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
 }
 

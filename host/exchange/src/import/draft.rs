@@ -1,8 +1,8 @@
 //! Puts a row's cells together into the fields of a record.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use pergola_model::{Field, FieldType, Fields, Object, ObjectName, Value, normal};
+use pergola_model::{Field, FieldType, Fields, Id, Object, Value, normal};
 
 use super::{
     convert::{Habits, convert},
@@ -10,42 +10,56 @@ use super::{
     headings::{Mapping, NOTES, Target},
     merge,
     read::{Cell, Row},
+    references::{Found, References},
     survey::{DateOrder, Survey},
 };
 
 /// A row on its way to become a record.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Draft {
     /// As it stands in the file.
     pub(crate) row: Row,
     /// Its values, in the model's spelling.
     pub(crate) fields: Fields,
-    /// References whose record has still to be found.
-    pub(crate) links: Vec<Link>,
+    /// The record's own id, if the file knows it.
+    pub(crate) id: Option<Id>,
+    /// Whether the notes are only what no other field took.
+    pub(crate) notes_are_surplus: bool,
+    /// References whose record has still to be found, by field.
+    pub(crate) links: BTreeMap<String, Link>,
     /// Why it cannot be taken; empty if it can.
     pub(crate) issues: Vec<String>,
 }
 
-/// A reference by the other record's title.
-#[derive(Debug, Clone)]
+/// A reference whose record has still to be found: by its id, or else by the value of one of its fields.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Link {
-    pub(crate) field: String,
-    pub(crate) to: ObjectName,
-    pub(crate) title: String,
+    pub(crate) id: Option<Id>,
+    pub(crate) found_by: Option<FoundBy>,
     pub(crate) heading: String,
+}
+
+/// The other record's field, and its value.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundBy {
+    pub(crate) field: String,
+    pub(crate) value: Value,
+    /// As it stands in the file.
+    pub(crate) text: String,
 }
 
 /// Makes drafts of rows.
 pub(crate) struct Drafter {
     object: Arc<Object>,
+    references: References,
     columns: Vec<Column>,
     habits: Habits,
 }
 
-struct Column {
-    heading: String,
+pub(super) struct Column {
+    pub(super) heading: String,
     target: Target,
-    order: DateOrder,
+    pub(super) order: DateOrder,
 }
 
 /// What a row's parts come to before they are joined.
@@ -57,23 +71,35 @@ struct Parts {
 }
 
 impl Drafter {
-    pub(crate) fn new(object: Arc<Object>, survey: &Survey, mapping: &Mapping, habits: Habits) -> Self {
+    pub(crate) fn new(
+        object: Arc<Object>,
+        survey: &Survey,
+        mapping: &Mapping,
+        references: References,
+        habits: Habits,
+    ) -> Self {
         let columns = survey.columns.iter().zip(&mapping.targets).map(|(column, target)| Column {
             heading: column.heading.clone(),
             target: target.clone(),
             order: column.date_order(&habits.locale.region),
         });
-        Self { columns: columns.collect(), object, habits }
+        Self { columns: columns.collect(), object, references, habits }
     }
 
     /// Reads all mapped cells; what is wrong with them is all told at once.
     pub(crate) fn draft(&self, row: Row) -> Draft {
-        let mut draft = Draft { fields: Fields::new(), links: Vec::new(), issues: Vec::new(), row: Row::default() };
+        let mut draft = Draft::default();
         let mut parts = Parts::default();
         for (column, cell) in self.columns.iter().zip(&row.cells).filter(|(_, cell)| !cell.is_blank()) {
             match &column.target {
                 Target::None => {}
                 Target::NamePart => parts.name.push((column.heading.clone(), cell.text())),
+                Target::RecordId => draft.id = read_id(column, cell, &mut draft.issues),
+                Target::RefId(key) => {
+                    let id = read_id(column, cell, &mut draft.issues);
+                    let link = draft.links.entry(key.clone()).or_insert_with(|| Link::of(column));
+                    link.id = id.or(link.id);
+                }
                 Target::Field(key) => {
                     if let Some(field) = self.object.field(key) {
                         self.take(field, column, cell, &mut draft, &mut parts);
@@ -91,11 +117,12 @@ impl Drafter {
             parts.address.push(cell.text());
             return;
         }
-        if let FieldType::Ref { to, .. } = &field.kind
-            && cell.text().parse::<pergola_model::Id>().is_err()
-        {
-            let (field, heading) = (field.key.clone(), column.heading.clone());
-            draft.links.push(Link { field, to: to.clone(), title: cell.text(), heading });
+        if matches!(field.kind, FieldType::Ref { .. }) {
+            let link = draft.links.entry(field.key.clone()).or_insert_with(|| Link::of(column));
+            match self.references.read(field, column, cell, &self.habits) {
+                Ok(found) => link.take(found),
+                Err(message) => draft.issues.push(format!("{}: {message}", column.heading)),
+            }
             return;
         }
         match convert(field, cell, column.order, &self.habits) {
@@ -123,6 +150,7 @@ impl Drafter {
         }
         self.set_text(draft, "address", parts.address.join(", "));
         if !parts.notes.is_empty() {
+            draft.notes_are_surplus = draft.fields.get(NOTES).is_null();
             add_notes(&self.object, draft, parts.notes);
         }
     }
@@ -138,6 +166,28 @@ impl Drafter {
             Err(issue) => draft.issues.push(format!("{key}: {}", issue.message)),
         }
     }
+}
+
+impl Link {
+    fn of(column: &Column) -> Self {
+        Self { heading: column.heading.clone(), ..Self::default() }
+    }
+
+    fn take(&mut self, found: Found) {
+        match found {
+            Found::Id(id) => self.id = Some(id),
+            Found::By(found_by) => self.found_by = Some(found_by),
+        }
+    }
+}
+
+fn read_id(column: &Column, cell: &Cell, issues: &mut Vec<String>) -> Option<Id> {
+    let text = cell.text();
+    let id = text.parse().ok();
+    if id.is_none() {
+        issues.push(format!("{}: \"{text}\" is not the id of a record", column.heading));
+    }
+    id
 }
 
 /// What a value without a field of its own looks like in the notes.

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use pergola_model::{FieldType, Object, nearest};
 
 use super::{
-    ImportError,
+    ImportError, ImportOptions,
     fold::{squeeze, words},
     survey::Survey,
     words::WORDS,
 };
+use crate::reference_id_heading;
 
 /// Parts that are joined into `name`.
 const NAME_PARTS: [&str; 3] = ["first_name", "middle_name", "last_name"];
@@ -25,6 +26,10 @@ pub(crate) enum Target {
     Field(String),
     /// It is a part of `name`.
     NamePart,
+    /// It is the id to which this reference leads, beside the column with the other record's title.
+    RefId(String),
+    /// It is the record's own id.
+    RecordId,
     /// It is left out.
     None,
 }
@@ -41,6 +46,8 @@ impl Mapping {
         let named = |target: &Target| match target {
             Target::Field(key) => Some(key.clone()),
             Target::NamePart => Some("name".to_owned()),
+            Target::RefId(key) => Some(reference_id_heading(key)),
+            Target::RecordId => Some("id".to_owned()),
             Target::None => None,
         };
         let columns = survey.columns.iter().zip(&self.targets);
@@ -62,6 +69,8 @@ impl Mapping {
 enum Meaning {
     Field(String),
     Part(String),
+    RefId(String),
+    RecordId,
     Ignored,
 }
 
@@ -69,19 +78,17 @@ enum Meaning {
 ///
 /// Several columns may be one field: parts of an address are joined, of phones and other fields the first
 /// filled one counts and the others go to the notes. Without a notes field they are left out.
-pub(crate) fn map_columns(
-    object: &Object,
-    survey: &Survey,
-    wanted: &[(String, String)],
-) -> Result<Mapping, ImportError> {
-    let named = named_columns(object, survey, wanted)?;
+pub(crate) fn map_columns(object: &Object, survey: &Survey, options: &ImportOptions) -> Result<Mapping, ImportError> {
+    let named = named_columns(object, survey, &options.map)?;
     let labels = labels_of(object);
+    let known_by_id = options.matches.iter().any(|key| key == "id");
     let mut meanings: Vec<Option<Meaning>> = Vec::with_capacity(survey.columns.len());
     for (index, column) in survey.columns.iter().enumerate() {
         let said = named.get(&squeeze(&column.heading)).cloned();
         let meaning = match said {
             Some(meaning) => Some(meaning),
             None if index < survey.report_columns => Some(Meaning::Ignored),
+            None if known_by_id && column.heading.trim().eq_ignore_ascii_case("id") => Some(Meaning::RecordId),
             None => guess(object, &labels, &column.heading),
         };
         meanings.push(meaning);
@@ -96,6 +103,8 @@ pub(crate) fn map_columns(
                 Target::NamePart
             }
             Some(Meaning::Part(_)) => Target::NamePart,
+            Some(Meaning::RefId(key)) => Target::RefId(key),
+            Some(Meaning::RecordId) => Target::RecordId,
             Some(Meaning::Field(key)) if used.contains(&key) && !takes_more(object, &key) => Target::None,
             Some(Meaning::Field(key)) => {
                 used.push(key.clone());
@@ -106,6 +115,10 @@ pub(crate) fn map_columns(
         targets.push(target);
     }
     check_required(object, survey, &targets)?;
+    if known_by_id && !targets.contains(&Target::RecordId) {
+        let message = "records are to be known by their id, but no column is headed \"id\"".to_owned();
+        return Err(ImportError::Options(message));
+    }
     Ok(Mapping { targets })
 }
 
@@ -170,6 +183,10 @@ fn look_up(object: &Object, labels: &HashMap<String, &str>, squeezed: &str) -> O
     if let Some(key) = labels.get(squeezed) {
         return Some(Meaning::Field((*key).to_owned()));
     }
+    let mut references = object.fields.values().filter(|field| matches!(field.kind, FieldType::Ref { .. }));
+    if let Some(field) = references.find(|field| squeeze(&reference_id_heading(&field.key)) == squeezed) {
+        return Some(Meaning::RefId(field.key.clone()));
+    }
     let meaning = WORDS.heading(object.name.as_str(), squeezed)?;
     if object.field(meaning).is_some() {
         return Some(Meaning::Field(meaning.to_owned()));
@@ -212,9 +229,9 @@ fn takes_more(object: &Object, key: &str) -> bool {
 fn check_required(object: &Object, survey: &Survey, targets: &[Target]) -> Result<(), ImportError> {
     let has = |key: &str| {
         targets.iter().any(|target| match target {
-            Target::Field(field) => field == key,
+            Target::Field(field) | Target::RefId(field) => field == key,
             Target::NamePart => key == "name",
-            Target::None => false,
+            Target::RecordId | Target::None => false,
         })
     };
     let lacking = object.fields.values().find(|field| field.required && field.default.is_null() && !has(&field.key));

@@ -1,4 +1,4 @@
-//! What a row adds to a record that is known already: nothing is ever overwritten.
+//! What a row adds to a record that is known already, and what it replaces where that is wanted.
 
 use pergola_model::{Field, FieldType, Fields, Object, Value, json};
 
@@ -39,6 +39,20 @@ pub(crate) fn merge(object: &Object, known: &Fields, given: &Fields) -> Merged {
     merged
 }
 
+/// Compares likewise, where the row's values replace the record's; to the field `added_to` they are added all the same.
+pub(crate) fn overwrite(object: &Object, known: &Fields, given: &Fields, added_to: Option<&str>) -> Merged {
+    let mut merged = Merged::default();
+    for (key, value) in given.iter().filter(|(_, value)| !value.is_null()) {
+        if Some(key) == added_to {
+            let added = merge(object, known, &Fields::new().with(key, value.clone()));
+            merged.changes.merge(added.changes);
+        } else if known.get(key) != value {
+            merged.changes.set(key, value.clone());
+        }
+    }
+    merged
+}
+
 /// Adds a value to a field: fills an empty one, joins tags and lines. False when the field keeps another value.
 pub(crate) fn fill(fields: &mut Fields, field: &Field, value: Value) -> bool {
     let joined = match (fields.get(&field.key), value) {
@@ -70,7 +84,8 @@ fn with_lines(text: &str, more: &str) -> String {
     joined
 }
 
-fn shown(value: &Value) -> String {
+/// The value for people.
+pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Text(text) => text.clone(),
         Value::Date(day) => day.to_string(),

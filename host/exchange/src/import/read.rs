@@ -53,6 +53,10 @@ pub(crate) enum FileProblem {
     CellTooLong { row: u64 },
     #[error("there is no encoding {0:?}; try utf-8 or windows-1251")]
     UnknownEncoding(String),
+    #[error("the file is text, which has no sheets; leave --sheet out")]
+    NoSheets,
+    #[error("there is no sheet {0:?}; there are: {1}")]
+    UnknownSheet(String, String),
     #[error("{0:?} cannot separate cells; use a comma, semicolon, tab or vertical bar")]
     BadDelimiter(char),
 }
@@ -122,8 +126,9 @@ impl Table {
         let kind = tell(&name, &bytes)?;
         let mut notices = Vec::new();
         let format = match kind {
-            Kind::Zip => Format::Workbook(Workbook::open_zip(bytes, &mut notices)?),
-            Kind::Ole => Format::Workbook(Workbook::open_xls(bytes, &mut notices)?),
+            Kind::Zip => Format::Workbook(Workbook::open_zip(bytes, options.sheet.as_deref(), &mut notices)?),
+            Kind::Ole => Format::Workbook(Workbook::open_xls(bytes, options.sheet.as_deref(), &mut notices)?),
+            Kind::Text if options.sheet.is_some() => return Err(FileProblem::NoSheets),
             Kind::Text => Format::Delimited(Delimited::open(bytes, options, region, &mut notices)?),
         };
         Ok(Self { format, notices })
@@ -176,19 +181,6 @@ fn check(row: &Row, count: u64) -> Result<(), FileProblem> {
         return Err(FileProblem::CellTooLong { row: row.number });
     }
     Ok(())
-}
-
-/// How a cell must not begin lest a spreadsheet take it for a formula.
-const FORMULA_STARTS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
-/// The text with a `'` before it where a spreadsheet would take it for a formula, as reports write `+7…`.
-pub(crate) fn guarded(text: String) -> String {
-    if text.starts_with(FORMULA_STARTS) { format!("'{text}") } else { text }
-}
-
-/// Undoes [`guarded`], which other programs do likewise.
-fn unguarded(text: &str) -> &str {
-    text.strip_prefix('\'').filter(|rest| rest.starts_with(FORMULA_STARTS)).unwrap_or(text)
 }
 
 fn load(content: Content) -> Result<Vec<u8>, FileProblem> {

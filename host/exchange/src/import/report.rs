@@ -12,9 +12,10 @@ use csv::{Writer, WriterBuilder};
 
 use super::{
     ImportError,
-    read::{Row, guarded},
+    read::Row,
     survey::{REPORT_HEADINGS, Survey},
 };
+use crate::guard::guarded;
 
 /// Writes a report; makes no file as long as there is nothing to report.
 pub(crate) struct Report {

@@ -11,13 +11,15 @@ use pergola_service::{
 use tokio::sync::mpsc;
 
 use super::{
-    Content, FileProblem, ImportError, ImportOptions, ImportSummary, PROBLEMS_MAX, Problem, Progress, Source,
+    Content, Difference, FileProblem, ImportError, ImportOptions, ImportSummary, PROBLEMS_MAX, Problem, Progress,
+    Source,
     base::Base,
     convert::Habits,
     draft::{Draft, Drafter},
     headings::map_columns,
-    plan::{Goal, Member, Planner, Task},
+    plan::{Goal, Member, Planner, Policy, Task},
     read::{Row, Table},
+    references::{References, identifies},
     report::Report,
     survey::{Survey, survey},
 };
@@ -39,10 +41,12 @@ pub(crate) async fn import<B: Base>(
 ) -> Result<ImportSummary, ImportError> {
     let object = find_object(base, options)?;
     let locale = locale_of(base, options)?;
+    check_matches(&object, options)?;
     check_report_path(&source, options)?;
     let name = source.name.clone();
     let (table, survey) = open(source, options, &locale.region).await?;
-    let mapping = map_columns(&object, &survey, &options.map)?;
+    let mapping = map_columns(&object, &survey, options)?;
+    let references = References::new(&base.catalog(), &object, &survey, options)?;
     let mut summary = ImportSummary {
         mapping: mapping.pairs(&survey),
         ignored: mapping.ignored(&survey),
@@ -50,11 +54,12 @@ pub(crate) async fn import<B: Base>(
         ..ImportSummary::default()
     };
     let today = TimeZone::to_datetime(&locale.zone, base.now()).date();
-    let drafter = Drafter::new(Arc::clone(&object), &survey, &mapping, Habits { locale, today });
+    let drafter = Drafter::new(Arc::clone(&object), &survey, &mapping, references, Habits { locale, today });
+    let policy = Policy { on_match: options.on_match, tells: options.dry_run };
     let mut run = Run {
         base,
         object: Arc::clone(&object),
-        planner: Planner::new(object),
+        planner: Planner::new(object, policy, &options.matches),
         mode: if options.dry_run { ApplyMode::DryRun } else { ApplyMode::Commit },
         report: Report::new(options.report.clone(), table.delimiter().unwrap_or(b';'), &survey),
         summary: &mut summary,
@@ -95,6 +100,23 @@ fn locale_of<B: Base>(base: &B, options: &ImportOptions) -> Result<Locale, Impor
         locale.region = region.to_ascii_uppercase();
     }
     Ok(locale)
+}
+
+fn check_matches(object: &Object, options: &ImportOptions) -> Result<(), ImportError> {
+    let is_unique = |key: &str| object.uniques.iter().any(|unique| unique.fields == [key]);
+    let fits = |key: &str| {
+        let field = object.field(key);
+        key == "id" || field.is_some_and(|field| identifies(&field.kind) && (field.indexed || is_unique(key)))
+    };
+    let Some(wrong) = options.matches.iter().find(|key| !fits(key)) else { return Ok(()) };
+    let known: Vec<&str> = std::iter::once("id").chain(object.fields.keys().map(String::as_str)).collect();
+    let known: Vec<&str> = known.into_iter().filter(|key| fits(key)).collect();
+    let hint = nearest::hint(wrong, known.iter().copied());
+    Err(ImportError::Options(format!(
+        "records of {} cannot be known by \"{wrong}\".{hint} They can by fields that are unique or have an index: {}",
+        object.name,
+        known.join(", ")
+    )))
 }
 
 fn check_report_path(source: &Source, options: &ImportOptions) -> Result<(), ImportError> {
@@ -248,6 +270,7 @@ impl<B: Base> Run<'_, B> {
         let mut told = matches!(task.goal, Goal::Update { by_this_file: true, .. });
         for member in task.members {
             self.warn(&member)?;
+            self.tell_difference(&member);
             self.summary.rows = self.summary.rows.saturating_add(1);
             let counter = match task.goal {
                 Goal::Create if !told => &mut self.summary.created,
@@ -296,6 +319,13 @@ impl<B: Base> Run<'_, B> {
         }
         let message = format!("merged with a known record: {}", member.conflicts.join("; "));
         self.tell(&member.draft.row, message, false)
+    }
+
+    fn tell_difference(&mut self, member: &Member) {
+        if !member.difference.is_empty() && self.summary.differences.len() < PROBLEMS_MAX {
+            let (row, changes) = (member.draft.row.number, member.difference.clone());
+            self.summary.differences.push(Difference { row, changes });
+        }
     }
 
     fn refuse(&mut self, row: &Row, problem: &str) -> Result<(), ImportError> {

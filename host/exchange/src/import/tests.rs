@@ -2,6 +2,7 @@
 
 mod fake;
 mod files;
+mod matching;
 mod rows;
 
 use fake::Fake;

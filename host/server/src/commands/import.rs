@@ -2,12 +2,12 @@
 
 use std::fs::File;
 
-use pergola_exchange::{ImportError, ImportOptions, ImportSummary, Source, import};
+use pergola_exchange::{ImportError, ImportOptions, ImportSummary, OnMatch, Source, import};
 use pergola_model::{Actor, ObjectName, Role};
 
 use super::prepare;
 use crate::{
-    cli::ImportArgs,
+    cli::{ImportArgs, OnMatchArg},
     data::DataDir,
     say::{self, Progress, problem},
     wire,
@@ -27,6 +27,16 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
         region: args.region.clone(),
         map: args.map.clone(),
         dry_run: args.dry_run,
+        matches: args.matches.clone(),
+        on_match: match args.on_match {
+            OnMatchArg::Skip => OnMatch::Skip,
+            OnMatchArg::Fill => OnMatch::Fill,
+            OnMatchArg::Overwrite => OnMatch::Overwrite,
+        },
+        refs: args.refs.clone(),
+        sheet: args.sheet.clone(),
+        encoding: args.encoding.clone(),
+        delimiter: args.separator,
         report: Some(args.report.clone().unwrap_or_else(|| args.file.with_extension("refused.csv"))),
         ..ImportOptions::new(object)
     };
@@ -57,6 +67,7 @@ fn tell_json(summary: &ImportSummary) {
         "report": summary.report.as_ref().map(|path| path.display().to_string()),
         "mapping": summary.mapping.iter().map(|(heading, field)| serde_json::json!({"heading": heading, "field": field})).collect::<Vec<_>>(),
         "ignored": summary.ignored,
+        "differences": summary.differences.iter().map(|one| serde_json::json!({"row": one.row, "changes": one.changes})).collect::<Vec<_>>(),
     }));
 }
 
@@ -75,6 +86,9 @@ fn tell(summary: &ImportSummary, dry_run: bool) {
         "{} rows: {} {would}created, {} {would}updated, {} {would}merged, {} refused",
         summary.rows, summary.created, summary.updated, summary.merged, summary.refused
     ));
+    for difference in &summary.differences {
+        say::line(format_args!("  row {}: {}", difference.row, difference.changes.join("; ")));
+    }
     for problem in &summary.problems {
         let word = if problem.refused { "refused" } else { "taken in part" };
         say::line(format_args!("  row {} {word}: {}", problem.row, problem.message));

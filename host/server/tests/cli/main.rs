@@ -13,6 +13,7 @@ mod bad_requests;
 mod crash;
 mod demo;
 mod doctor;
+mod export;
 mod full_disk;
 mod import;
 mod plugin;

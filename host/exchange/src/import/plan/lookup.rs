@@ -1,10 +1,11 @@
 //! Finds records by many values of one field at once.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use pergola_model::{
     Object, ObjectName, Query, Record, Value,
     expr::{ExprError, Expression, Scope, Type},
+    json,
 };
 use pergola_service::Error;
 
@@ -24,16 +25,17 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    /// The records with one of the values in the field, the oldest first.
-    pub(super) async fn list<'v, B: Base>(
+    /// The records with one of the values in the field, or in `id`, the oldest first.
+    pub(super) async fn list<B: Base>(
         &mut self,
         base: &B,
         object: &Object,
         field: &str,
-        values: impl Iterator<Item = &'v str>,
+        values: impl Iterator<Item = Value>,
     ) -> Result<Vec<Record>, Error> {
-        let distinct: HashSet<&str> = values.collect();
-        let distinct: Vec<&str> = distinct.into_iter().collect();
+        let filled = values.filter(|value| !value.is_null());
+        let distinct: BTreeMap<String, Value> = filled.map(|value| (spelled(&value), value)).collect();
+        let distinct: Vec<Value> = distinct.into_values().collect();
         let mut records = Vec::new();
         if distinct.is_empty() {
             return Ok(records);
@@ -42,12 +44,12 @@ impl Lookup {
             .filter(base, object, field)
             .map_err(|error| Error::BadRequest { code: "bad_filter", message: error.to_string() })?;
         for chunk in distinct.chunks(VALUES_MAX) {
-            let last = chunk.last().copied().unwrap_or_default();
+            let last = chunk.last().cloned().unwrap_or_default();
             let padding = std::iter::repeat_n(last, VALUES_MAX.saturating_sub(chunk.len()));
             let mut query = Query {
                 object: object.name.clone(),
                 filter: Some(filter.clone()),
-                parameters: chunk.iter().copied().chain(padding).map(Value::from).collect(),
+                parameters: chunk.iter().cloned().chain(padding).collect(),
                 now: base.now(),
                 sort: Vec::new(),
                 fields: None,
@@ -79,10 +81,18 @@ impl Lookup {
             fields: &object.fields,
             others: &|name| catalog.object(name).map(|other| &other.fields),
             settings: &BTreeMap::new(),
-            parameters: &vec![Type::Text; VALUES_MAX],
+            parameters: &vec![object.field(field).map_or(Type::Id, |field| Type::of_field(&field.kind)); VALUES_MAX],
         };
         let filter = Expression::compile(&source, &scope, &Type::Bool)?;
         self.filters.insert(key, filter.clone());
         Ok(filter)
+    }
+}
+
+/// One text for one value of a field, for comparing.
+pub(super) fn spelled(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        other => json::value_to_json(other).to_string(),
     }
 }

@@ -2,8 +2,8 @@
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::{COLUMNS_MAX, Cell, FileProblem, Row, Visit, encoding, unguarded};
-use crate::import::ImportOptions;
+use super::{COLUMNS_MAX, Cell, FileProblem, Row, Visit, encoding};
+use crate::{guard::unguarded, import::ImportOptions};
 
 /// What may separate cells; at equal evidence, the first.
 const DELIMITERS: [u8; 4] = [b';', b',', b'\t', b'|'];

@@ -1,4 +1,4 @@
-//! Spreadsheets (xlsx, xls and ods): the first visible sheet that has anything on it.
+//! Spreadsheets (xlsx, xls and ods): the sheet that was named, or the first visible one that has anything on it.
 
 use std::io::Cursor;
 
@@ -7,7 +7,8 @@ use calamine::{
 };
 use jiff::civil;
 
-use super::{COLUMNS_MAX, Cell, FileProblem, Row, Visit, archive, unguarded};
+use super::{COLUMNS_MAX, Cell, FileProblem, Row, Visit, archive};
+use crate::guard::unguarded;
 
 /// An open spreadsheet.
 pub(super) enum Workbook {
@@ -18,27 +19,35 @@ pub(super) enum Workbook {
 }
 
 impl Workbook {
-    pub(super) fn open_zip(bytes: Vec<u8>, notices: &mut Vec<String>) -> Result<Self, FileProblem> {
+    pub(super) fn open_zip(
+        bytes: Vec<u8>,
+        sheet: Option<&str>,
+        notices: &mut Vec<String>,
+    ) -> Result<Self, FileProblem> {
         match archive::inspect(&bytes)? {
-            archive::Content::Xlsx => Self::open_xlsx(bytes, notices),
+            archive::Content::Xlsx => Self::open_xlsx(bytes, sheet, notices),
             archive::Content::Ods => {
                 let book: Ods<_> = Ods::new(Cursor::new(bytes)).map_err(ods_problem)?;
-                whole(book, ods_problem, notices)
+                whole(book, ods_problem, sheet, notices)
             }
         }
     }
 
-    pub(super) fn open_xls(bytes: Vec<u8>, notices: &mut Vec<String>) -> Result<Self, FileProblem> {
+    pub(super) fn open_xls(
+        bytes: Vec<u8>,
+        sheet: Option<&str>,
+        notices: &mut Vec<String>,
+    ) -> Result<Self, FileProblem> {
         if is_encrypted_package(&bytes) {
             return Err(FileProblem::Encrypted);
         }
         let book: Xls<_> = Xls::new(Cursor::new(bytes)).map_err(xls_problem)?;
-        whole(book, xls_problem, notices)
+        whole(book, xls_problem, sheet, notices)
     }
 
-    fn open_xlsx(bytes: Vec<u8>, notices: &mut Vec<String>) -> Result<Self, FileProblem> {
+    fn open_xlsx(bytes: Vec<u8>, sheet: Option<&str>, notices: &mut Vec<String>) -> Result<Self, FileProblem> {
         let mut book: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(xlsx_problem)?;
-        let sheets = sheets_in_order(&book);
+        let sheets = sheets_in_order(&book, sheet)?;
         for sheet in &sheets {
             if has_content(&mut book, sheet)? {
                 notice_sheet(sheet, &sheets, notices);
@@ -124,12 +133,13 @@ fn walk(range: &Range<Data>, visit: Visit<'_>) {
 fn whole<B>(
     mut book: B,
     problem: fn(B::Error) -> FileProblem,
+    sheet: Option<&str>,
     notices: &mut Vec<String>,
 ) -> Result<Workbook, FileProblem>
 where
     B: Reader<Cursor<Vec<u8>>>,
 {
-    let sheets = sheets_in_order(&book);
+    let sheets = sheets_in_order(&book, sheet)?;
     for sheet in &sheets {
         let range = book.worksheet_range(sheet).map_err(problem)?;
         if range.used_cells().next().is_some() {
@@ -140,12 +150,20 @@ where
     Err(FileProblem::Empty)
 }
 
-/// Visible sheets, or all if none is.
-fn sheets_in_order<B: Reader<Cursor<Vec<u8>>>>(book: &B) -> Vec<String> {
+/// The sheet of that name or number; else visible sheets, or all if none is.
+fn sheets_in_order<B: Reader<Cursor<Vec<u8>>>>(book: &B, wanted: Option<&str>) -> Result<Vec<String>, FileProblem> {
     let sheets = book.sheets_metadata();
+    let all: Vec<String> = sheets.iter().map(|sheet| sheet.name.clone()).collect();
+    if let Some(wanted) = wanted {
+        let named = all.iter().find(|name| name.trim().to_lowercase() == wanted.trim().to_lowercase());
+        let number = wanted.trim().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        let found = named.or_else(|| all.get(number?));
+        let unknown = || FileProblem::UnknownSheet(wanted.to_owned(), all.join(", "));
+        return Ok(vec![found.ok_or_else(unknown)?.clone()]);
+    }
     let visible: Vec<String> =
         sheets.iter().filter(|sheet| sheet.visible == SheetVisible::Visible).map(|sheet| sheet.name.clone()).collect();
-    if visible.is_empty() { sheets.iter().map(|sheet| sheet.name.clone()).collect() } else { visible }
+    Ok(if visible.is_empty() { all } else { visible })
 }
 
 fn notice_sheet(sheet: &str, sheets: &[String], notices: &mut Vec<String>) {

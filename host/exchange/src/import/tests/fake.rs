@@ -80,7 +80,7 @@ impl Fake {
         let at = Timestamp::UNIX_EPOCH;
         let record = match change.kind {
             ChangeKind::Create => {
-                let id = Id(uuid::Uuid::from_u128(state.len() as u128 + 1));
+                let id = change.id.unwrap_or_else(|| Id(uuid::Uuid::from_u128(state.len() as u128 + 1)));
                 Record { id, version: 1, created_at: at, updated_at: at, fields }
             }
             ChangeKind::Update => {

@@ -21,7 +21,7 @@ async fn fill(world: &World) -> [Id; 2] {
             at,
             actor: "Kim".to_owned(),
             plugin: None,
-            kind: ChangeKind::Create,
+            kind: ChangeKind::Create.into(),
             object: object.clone(),
             record,
             changes: json!({"title": format!("secret {seconds}")}),

@@ -144,7 +144,7 @@ fn audit(world: &World) -> AuditEntry {
         at: now(),
         actor: "system".to_owned(),
         plugin: None,
-        kind: ChangeKind::Create,
+        kind: ChangeKind::Create.into(),
         object: world.sample().name.clone(),
         record: world.record(Fields::new()).id,
         changes: serde_json::json!({ "amount": 1 }),
