@@ -29,7 +29,7 @@ use crate::{
     error::Error,
     ports::{
         plugins::Budget,
-        store::{StoredAnswer, Transaction},
+        store::{AuditEntry, StoredAnswer, Transaction},
     },
     rights::Rights,
     unit::{pending::Pending, rules::Touched},
@@ -194,6 +194,11 @@ impl Unit {
         prepare::normalise(object, record.fields.clone(), &self.locale)?;
         prepare::check_required(object, &record.fields)?;
         self.check_written(object, &[Touched { record, changed: None }]).await
+    }
+
+    /// What the audit says of the unit so far.
+    pub(crate) fn noted(&self) -> &[AuditEntry] {
+        self.pending.noted()
     }
 
     /// Keeps an answer under its idempotency key, in this transaction.

@@ -3,6 +3,7 @@
 mod bin;
 mod doctor;
 mod export;
+mod imports;
 mod install;
 mod purge;
 mod read;
@@ -16,6 +17,7 @@ use tokio::sync::{Notify, RwLock as AsyncRwLock};
 pub use bin::KEEP_DAYS_MAX;
 pub use doctor::{Finding, Severity};
 pub use export::Snapshot;
+pub use imports::{ImportUnit, Kept, RowOutcome, UndoStep, UndoneImport};
 pub use install::{InstallReport, Package};
 pub use purge::PurgeReport;
 pub(crate) use read::no_object;
@@ -53,7 +55,7 @@ pub(crate) struct Inner {
     locale: RwLock<Arc<Locale>>,
     /// Held for reading by every unit of work and for writing by an install, so that no unit
     /// runs with the hooks of before on the tables of after.
-    pub(crate) gate: AsyncRwLock<()>,
+    pub(crate) gate: Arc<AsyncRwLock<()>>,
     pub(crate) wake: Arc<Notify>,
     /// The rules that a test has switched off.
     #[cfg(feature = "mutants")]
@@ -73,7 +75,7 @@ impl Workspace {
             ids: ports.ids,
             catalog: RwLock::default(),
             locale: RwLock::default(),
-            gate: AsyncRwLock::new(()),
+            gate: Arc::new(AsyncRwLock::new(())),
             wake: Arc::new(Notify::new()),
             #[cfg(feature = "mutants")]
             off: std::sync::atomic::AtomicU32::default(),

@@ -3,16 +3,19 @@
 //! Reading order: [`read`] makes rows of cells of any file; [`headings`] tells which column is which
 //! field; [`survey`] is the first pass; [`convert`] makes values of cells; [`draft`] puts a row's
 //! values together; [`plan`] finds out, for a batch, what is new and what is known already;
-//! [`report`] writes what was refused; [`run`] drives it all.
+//! [`report`] writes what was refused; [`tally`] counts; [`journal`] keeps how far it is; [`run`] drives it all.
 //!
 //! Invariants: nothing is written before the whole file was read once without a fault; every row is
-//! counted exactly once, as created, updated, merged or refused.
+//! counted exactly once, as created, updated, merged or refused. What a batch wrote, how far the import is and what
+//! the report says are kept together, so that a killed import goes on with no row twice and none lost.
 
 mod base;
+mod checks;
 mod convert;
 mod draft;
 mod fold;
 mod headings;
+mod journal;
 mod merge;
 mod plan;
 mod read;
@@ -20,13 +23,14 @@ mod references;
 mod report;
 mod run;
 mod survey;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod words;
 
 use std::path::PathBuf;
 
-use pergola_model::{Actor, ObjectName};
+use pergola_model::{Actor, Id, ObjectName};
 use pergola_service::Workspace;
 
 pub(crate) use read::FileProblem;
@@ -87,6 +91,8 @@ pub struct ImportOptions {
     pub matches: Vec<String>,
     /// What becomes of a record that is known.
     pub on_match: OnMatch,
+    /// Begins anew, where otherwise an interrupted import of the same file goes on.
+    pub restart: bool,
     /// Heading → `object.field` by whose value the record is found to which the column refers; its title if absent.
     pub refs: Vec<(String, String)>,
 }
@@ -120,6 +126,7 @@ impl ImportOptions {
             matches: Vec::new(),
             on_match: OnMatch::default(),
             refs: Vec::new(),
+            restart: false,
         }
     }
 }
@@ -161,6 +168,8 @@ pub struct ImportSummary {
     pub notices: Vec<String>,
     /// The first refusals and conflicts, by row.
     pub problems: Vec<Problem>,
+    /// The id under which it can be taken back; none if nothing was written.
+    pub batch: Option<Id>,
     /// In a dry run: what the first rows would change in records that the workspace has.
     pub differences: Vec<Difference>,
 }
@@ -231,7 +240,8 @@ pub enum ImportError {
 /// file says otherwise the workspace's value stays and the report tells so.
 /// Importing the same file again therefore creates nothing.
 ///
-/// Units: rows are written in batches of 200, one commit each; `progress` is called after every batch.
+/// Units: rows are written in batches of 200, one commit each; `progress` is called after every batch. An import that
+/// was interrupted goes on where it stopped when the same file is imported with the same options.
 ///
 /// # Errors
 /// See [`ImportError`]. Rows that break a rule, or that a plugin refuses, are no error: they are
@@ -243,7 +253,7 @@ pub async fn import(
     options: &ImportOptions,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<ImportSummary, ImportError> {
-    run::import(&base::OfWorkspace { workspace, actor }, source, options, progress).await
+    run::import(&base::OfWorkspace { workspace, actor, object: &options.object }, source, options, progress).await
 }
 
 /// What the import makes of a cell of text in a field of that type (`decimal 2`: of that scale).

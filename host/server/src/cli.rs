@@ -77,16 +77,47 @@ pub(crate) struct ServeArgs {
     pub(crate) listen: Option<SocketAddr>,
 }
 
+/// What to do with imports that were made.
+#[derive(Subcommand)]
+pub(crate) enum ImportCommand {
+    /// List the newest imports
+    List {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Print one JSON object for each
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take an import back: created records go, changed ones are as before
+    Undo {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Its id, as `import` and `import list` print it
+        batch: String,
+        /// Show what would be done, change nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Print the summary as one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// Options of `import`.
 #[derive(Args)]
 #[command(
-    after_help = "Columns are matched to fields by their headings, in English, Russian, Turkish, Finnish, Greek and Bengali;\n--map overrides that: --map 'Client name=name' --map 'Allergies=salon.allergies'.\n\nA row with a known phone or e-mail is merged into the contact that has it. Rows that cannot be taken are\nwritten to the report with their row number and the reason; mend them there and import the report.\n\nExamples:\n  pergola import clients.xlsx --dry-run\n  pergola import clients.csv --region FI --report refused.csv\n\nWorks whether or not a server runs on the same data."
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "Columns are matched to fields by their headings, in English, Russian, Turkish, Finnish, Greek and Bengali;\n--map overrides that: --map 'Client name=name' --map 'Allergies=salon.allergies'.\n\nA row with a known phone or e-mail is merged into the contact that has it. Rows that cannot be taken are\nwritten to the report with their row number and the reason; mend them there and import the report.\n\nExamples:\n  pergola import clients.xlsx --dry-run\n  pergola import clients.csv --region FI --report refused.csv\n  pergola import deals.csv --object deal --match name --on-match overwrite\n\nAn import that was cut off goes on where it stopped when the same command is given again.\nWorks whether or not a server runs on the same data."
 )]
 pub(crate) struct ImportArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<ImportCommand>,
     #[command(flatten)]
     pub(crate) data: DataArgs,
     /// The spreadsheet
-    pub(crate) file: PathBuf,
+    #[arg(required = true)]
+    pub(crate) file: Option<PathBuf>,
     /// What the rows become
     #[arg(long, default_value = "contact")]
     pub(crate) object: String,
@@ -114,6 +145,9 @@ pub(crate) struct ImportArgs {
     /// What separates the cells of a text file: , ; | or tab; told from the text if absent
     #[arg(long, value_name = "CHAR", value_parser = separator)]
     pub(crate) separator: Option<char>,
+    /// Begin at the first row, although an earlier run of the same file was cut off
+    #[arg(long)]
+    pub(crate) restart: bool,
     /// Try everything, change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -20,6 +20,7 @@ mod connect;
 mod dialect;
 mod error;
 mod filter;
+mod imports;
 mod layout;
 mod outbox;
 mod overlaps;

@@ -51,12 +51,12 @@ pub(crate) async fn list(
         Place::Audit => audit,
         Place::Answers => answer,
         Place::Bin => item,
-        Place::Outbox | Place::Timers => return Ok(Vec::new()),
+        Place::Outbox | Place::Timers | Place::Imports => return Ok(Vec::new()),
     };
     let mut sql = Sql::new(match place {
         Place::Audit => "SELECT sequence, object, record, changes FROM pergola_audit",
         Place::Answers => "SELECT key, body FROM pergola_answer",
-        Place::Bin | Place::Outbox | Place::Timers => {
+        Place::Bin | Place::Outbox | Place::Timers | Place::Imports => {
             "SELECT i.deletion, i.place, i.object, i.record, i.field, i.content, b.record FROM pergola_bin_item AS i \
              JOIN pergola_bin AS b ON b.id = i.deletion"
         }
@@ -76,7 +76,7 @@ pub(crate) async fn list(
     sql.push(match place {
         Place::Audit => " ORDER BY sequence LIMIT ",
         Place::Answers => " ORDER BY key LIMIT ",
-        Place::Bin | Place::Outbox | Place::Timers => " ORDER BY i.deletion, i.place LIMIT ",
+        Place::Bin | Place::Outbox | Place::Timers | Place::Imports => " ORDER BY i.deletion, i.place LIMIT ",
     });
     sql.bind(i64::from(limit));
     session.fetch_all(sql).await?.iter().map(decode).collect()
@@ -121,6 +121,7 @@ pub(crate) async fn forget(session: &mut Session, place: Place, forgotten: &Forg
         }
         Place::Timers => run_with(session, "DELETE FROM pergola_timer WHERE record IN ", records).await,
         Place::Answers => run_with(session, "DELETE FROM pergola_answer WHERE key IN ", &forgotten.answers).await,
+        Place::Imports => run_with(session, "DELETE FROM pergola_import_entry WHERE record IN ", records).await,
         Place::Bin => {
             let mut rows = run_with(session, "DELETE FROM pergola_bin WHERE id IN ", &forgotten.deletions).await?;
             for (deletion, place) in &forgotten.items {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{Catalog, Id, Object, Page, PluginId, Query, Record, object::Exclude};
 use pergola_service::ports::bin::{BinItem, BinQuery, Deletion};
+use pergola_service::ports::imports::{EntryOutcome, ImportEntry, StoredImport};
 use pergola_service::ports::purge::{Forgotten, Place, Trace, TraceKey};
 use pergola_service::ports::store::{
     AuditEntry, NewEvent, Overlap, Reader, SchemaStep, StoreError, StoredAnswer, StoredEvent, StoredPlugin,
@@ -11,7 +12,7 @@ use pergola_service::ports::store::{
 };
 
 use crate::{
-    accounts, bin,
+    accounts, bin, imports,
     outbox::{self, Mark, Pending},
     overlaps, page, purge,
     readers::Loan,
@@ -150,6 +151,31 @@ impl<S: Source> Reader for View<S> {
         purge::list(self.0.session()?, place, after, limit).await
     }
 
+    async fn find_import(&mut self, id: Id) -> Result<Option<StoredImport>, StoreError> {
+        imports::find(self.0.session()?, id).await
+    }
+
+    async fn find_running_import(&mut self, digest: &[u8], settings: &str) -> Result<Option<StoredImport>, StoreError> {
+        imports::find_running(self.0.session()?, digest, settings).await
+    }
+
+    async fn list_imports(&mut self, limit: u32) -> Result<Vec<StoredImport>, StoreError> {
+        imports::list(self.0.session()?, limit).await
+    }
+
+    async fn list_import_entries(
+        &mut self,
+        import: Id,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<ImportEntry>, StoreError> {
+        imports::list_entries(self.0.session()?, import, before, limit).await
+    }
+
+    async fn list_created_by_import(&mut self, import: Id, records: &[Id]) -> Result<Vec<Id>, StoreError> {
+        imports::created(self.0.session()?, import, records).await
+    }
+
     async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError> {
         accounts::find_token(self.0.session()?, sha256).await
     }
@@ -271,6 +297,31 @@ impl Transaction for View<Unit> {
 
     async fn forget(&mut self, place: Place, forgotten: &Forgotten) -> Result<u64, StoreError> {
         purge::forget(self.0.session()?, place, forgotten).await
+    }
+
+    async fn put_import(&mut self, import: &StoredImport) -> Result<(), StoreError> {
+        imports::put(self.0.session()?, import).await
+    }
+
+    async fn append_import_entries(&mut self, import: Id, entries: &[ImportEntry]) -> Result<(), StoreError> {
+        imports::append(self.0.session()?, import, entries).await
+    }
+
+    async fn set_import_version(&mut self, import: Id, record: Id, version: i64) -> Result<(), StoreError> {
+        imports::set_version(self.0.session()?, import, record, version).await
+    }
+
+    async fn settle_import_entries(
+        &mut self,
+        import: Id,
+        places: &[i64],
+        outcome: EntryOutcome,
+    ) -> Result<(), StoreError> {
+        imports::settle(self.0.session()?, import, places, outcome).await
+    }
+
+    async fn reopen_import_entries(&mut self, import: Id) -> Result<(), StoreError> {
+        imports::reopen(self.0.session()?, import).await
     }
 
     async fn put_plugin(&mut self, plugin: &StoredPlugin) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@ mod bin;
 mod booking;
 mod doctor;
 mod hostile;
+mod imports;
 mod plugins;
 mod purge;
 mod rules;

@@ -18,11 +18,13 @@ pub enum Place {
     Answers,
     /// The bin.
     Bin,
+    /// What imports wrote, and the values from before: such a record cannot be taken back any more.
+    Imports,
 }
 
 impl Place {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Audit, Self::Outbox, Self::Timers, Self::Answers, Self::Bin];
+    pub const ALL: [Self; 6] = [Self::Audit, Self::Outbox, Self::Timers, Self::Answers, Self::Bin, Self::Imports];
 
     /// The name in answers.
     #[must_use]
@@ -33,6 +35,7 @@ impl Place {
             Self::Timers => "timers",
             Self::Answers => "answers",
             Self::Bin => "bin",
+            Self::Imports => "imports",
         }
     }
 
@@ -45,6 +48,7 @@ impl Place {
             Self::Timers => &["pergola_timer"],
             Self::Answers => &["pergola_answer"],
             Self::Bin => &["pergola_bin", "pergola_bin_item"],
+            Self::Imports => &["pergola_import", "pergola_import_entry"],
         }
     }
 }

@@ -10,6 +10,7 @@ use pergola_model::{
 
 use super::{
     bin::{BinItem, BinQuery, Deletion},
+    imports::{EntryOutcome, ImportEntry, StoredImport},
     purge::{Forgotten, Place, Trace, TraceKey},
 };
 
@@ -139,6 +140,26 @@ pub trait Reader: Send {
         limit: u32,
     ) -> Result<Vec<Trace>, StoreError>;
 
+    /// The import, or none.
+    async fn find_import(&mut self, id: Id) -> Result<Option<StoredImport>, StoreError>;
+
+    /// The newest unfinished import of the file with this SHA-256, read with these settings.
+    async fn find_running_import(&mut self, digest: &[u8], settings: &str) -> Result<Option<StoredImport>, StoreError>;
+
+    /// The newest imports, newest first.
+    async fn list_imports(&mut self, limit: u32) -> Result<Vec<StoredImport>, StoreError>;
+
+    /// An import's entries without an outcome whose place is before that one, last first.
+    async fn list_import_entries(
+        &mut self,
+        import: Id,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<ImportEntry>, StoreError>;
+
+    /// Which of these records the import created.
+    async fn list_created_by_import(&mut self, import: Id, records: &[Id]) -> Result<Vec<Id>, StoreError>;
+
     /// Who has the token with this SHA-256.
     async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError>;
 
@@ -236,6 +257,29 @@ pub trait Transaction: Reader {
 
     /// Removes traces from a place; how many rows were changed or dropped.
     async fn forget(&mut self, place: Place, forgotten: &Forgotten) -> Result<u64, StoreError>;
+
+    /// Writes an import: a new one if its revision is 1, else the stored one if that is at the revision before.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] when it is at another revision.
+    async fn put_import(&mut self, import: &StoredImport) -> Result<(), StoreError>;
+
+    /// Adds to what an import wrote.
+    async fn append_import_entries(&mut self, import: Id, entries: &[ImportEntry]) -> Result<(), StoreError>;
+
+    /// Notes the version of a record that the import created.
+    async fn set_import_version(&mut self, import: Id, record: Id, version: i64) -> Result<(), StoreError>;
+
+    /// Notes what became of an import's entries at these places.
+    async fn settle_import_entries(
+        &mut self,
+        import: Id,
+        places: &[i64],
+        outcome: EntryOutcome,
+    ) -> Result<(), StoreError>;
+
+    /// Makes an import's kept entries ones without an outcome.
+    async fn reopen_import_entries(&mut self, import: Id) -> Result<(), StoreError>;
 
     /// Installs or replaces a plugin.
     async fn put_plugin(&mut self, plugin: &StoredPlugin) -> Result<(), StoreError>;

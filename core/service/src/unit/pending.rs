@@ -39,6 +39,11 @@ impl Pending {
         self.audit.push(entry);
     }
 
+    /// What the audit says of the unit so far.
+    pub(super) fn noted(&self) -> &[AuditEntry] {
+        &self.audit
+    }
+
     pub(super) fn event(&mut self, event: NewEvent) {
         self.events.push(event);
     }

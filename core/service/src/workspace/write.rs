@@ -169,7 +169,7 @@ impl Workspace {
     }
 }
 
-fn check_count(changes: usize) -> Result<(), Error> {
+pub(super) fn check_count(changes: usize) -> Result<(), Error> {
     if changes > CHANGES_MAX {
         let message = format!("{changes} changes at once are too many; send at most {CHANGES_MAX}");
         return Err(Error::BadRequest { code: "too_many_changes", message });
@@ -190,7 +190,7 @@ fn answer_again(earlier: StoredAnswer, keyed: &Keyed) -> Result<KeyedAnswer, Err
 
 /// Tries all groups as one batch, so that hooks are called once; where that fails for a record's
 /// fault, halves the batch until the culprits stand alone.
-fn apply_groups<'a>(
+pub(super) fn apply_groups<'a>(
     unit: &'a mut Unit,
     rights: &'a Rights,
     mut groups: Vec<Vec<Change>>,

@@ -113,6 +113,11 @@ impl Task {
         }
     }
 
+    /// The number of the first row that tells of it.
+    pub(crate) fn line(&self) -> i64 {
+        self.members.first().and_then(|member| i64::try_from(member.draft.row.number).ok()).unwrap_or_default()
+    }
+
     /// What the record is known to hold with what the rows so far add.
     fn known(&self) -> Fields {
         let mut known = self.before.clone();

@@ -10,6 +10,7 @@ mod workbook;
 use std::{io::Read as _, ops::ControlFlow};
 
 use jiff::civil;
+use sha2::{Digest as _, Sha256};
 
 pub(crate) use self::workbook::civil_of;
 use self::{delimited::Delimited, workbook::Workbook};
@@ -109,6 +110,8 @@ pub(crate) type Visit<'a> = &'a mut dyn FnMut(Row) -> ControlFlow<()>;
 /// A file as a table.
 pub(crate) struct Table {
     format: Format,
+    /// SHA-256 of the file.
+    pub(crate) digest: Vec<u8>,
     /// What was assumed about the file.
     pub(crate) notices: Vec<String>,
 }
@@ -124,6 +127,7 @@ impl Table {
         let name = source.name.to_lowercase();
         let bytes = load(source.content)?;
         let kind = tell(&name, &bytes)?;
+        let digest = Sha256::digest(&bytes).to_vec();
         let mut notices = Vec::new();
         let format = match kind {
             Kind::Zip => Format::Workbook(Workbook::open_zip(bytes, options.sheet.as_deref(), &mut notices)?),
@@ -131,7 +135,7 @@ impl Table {
             Kind::Text if options.sheet.is_some() => return Err(FileProblem::NoSheets),
             Kind::Text => Format::Delimited(Delimited::open(bytes, options, region, &mut notices)?),
         };
-        Ok(Self { format, notices })
+        Ok(Self { format, digest, notices })
     }
 
     /// What separates the cells, if the file is text.

@@ -1,27 +1,26 @@
 //! Drives an import: two passes over the file, batches into the workspace, a tally of every row.
 
-use std::{ops::ControlFlow, path::Path, sync::Arc, time::Duration};
+use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use jiff::tz::TimeZone;
-use pergola_model::{Change, Locale, Object, nearest};
-use pergola_service::{
-    Error,
-    workspace::{ApplyMode, RecordOf},
-};
+use pergola_model::{Change, Object};
+use pergola_service::{Error, ports::imports::ImportState, workspace::ApplyMode};
 use tokio::sync::mpsc;
 
 use super::{
-    Content, Difference, FileProblem, ImportError, ImportOptions, ImportSummary, PROBLEMS_MAX, Problem, Progress,
-    Source,
-    base::Base,
+    FileProblem, ImportError, ImportOptions, ImportSummary, Progress, Source,
+    base::{Base, Counted, Outcome, Writing},
+    checks::{check_matches, check_report_path, find_object, locale_of},
     convert::Habits,
     draft::{Draft, Drafter},
     headings::map_columns,
-    plan::{Goal, Member, Planner, Policy, Task},
+    journal::Journal,
+    plan::{Planner, Policy, Task},
     read::{Row, Table},
-    references::{References, identifies},
+    references::References,
     report::Report,
     survey::{Survey, survey},
+    tally::{Fault, Sorted, Tally},
 };
 
 /// Rows in a batch, and so in a commit.
@@ -47,7 +46,7 @@ pub(crate) async fn import<B: Base>(
     let (table, survey) = open(source, options, &locale.region).await?;
     let mapping = map_columns(&object, &survey, options)?;
     let references = References::new(&base.catalog(), &object, &survey, options)?;
-    let mut summary = ImportSummary {
+    let summary = ImportSummary {
         mapping: mapping.pairs(&survey),
         ignored: mapping.ignored(&survey),
         notices: notices(&table, &survey, &mapping.pairs(&survey)),
@@ -56,79 +55,31 @@ pub(crate) async fn import<B: Base>(
     let today = TimeZone::to_datetime(&locale.zone, base.now()).date();
     let drafter = Drafter::new(Arc::clone(&object), &survey, &mapping, references, Habits { locale, today });
     let policy = Policy { on_match: options.on_match, tells: options.dry_run };
+    let mode = if options.dry_run { ApplyMode::DryRun } else { ApplyMode::Commit };
+    let report = Report::new(options.report.clone(), table.delimiter().unwrap_or(b';'), &survey);
     let mut run = Run {
         base,
         object: Arc::clone(&object),
         planner: Planner::new(object, policy, &options.matches),
-        mode: if options.dry_run { ApplyMode::DryRun } else { ApplyMode::Commit },
-        report: Report::new(options.report.clone(), table.delimiter().unwrap_or(b';'), &survey),
-        summary: &mut summary,
+        journal: None,
+        tally: Tally::new(summary, report, mode),
     };
+    let after = if options.dry_run { 0 } else { run.begin(&name, &table.digest, options).await? };
+    let mut tell = |run: &Run<'_, B>| {
+        let (done, refused) = (run.tally.summary.rows, run.tally.summary.refused);
+        progress(Progress { done, total: survey.rows, refused });
+    };
+    if after > 0 {
+        tell(&run);
+    }
     let (sender, mut batches) = mpsc::channel(BATCHES_AHEAD);
-    let reading = tokio::task::spawn_blocking(move || read(table, &drafter, &sender));
+    let reading = tokio::task::spawn_blocking(move || read(table, after, &drafter, &sender));
     while let Some(batch) = batches.recv().await {
         run.take(batch).await?;
-        let (done, refused) = (run.summary.rows, run.summary.refused);
-        progress(Progress { done, total: survey.rows, refused });
+        tell(&run);
     }
     finished(reading.await, &name)?;
-    let report = run.report.finish()?;
-    summary.report = report;
-    Ok(summary)
-}
-
-fn find_object<B: Base>(base: &B, options: &ImportOptions) -> Result<Arc<Object>, ImportError> {
-    let catalog = base.catalog();
-    catalog.object(&options.object).cloned().ok_or_else(|| {
-        let known: Vec<&str> = catalog.objects.keys().map(|name| name.as_str()).collect();
-        let hint = nearest::hint(options.object.as_str(), known.iter().copied());
-        ImportError::Options(format!(
-            "there is no object \"{}\".{hint} There are: {}",
-            options.object,
-            known.join(", ")
-        ))
-    })
-}
-
-fn locale_of<B: Base>(base: &B, options: &ImportOptions) -> Result<Locale, ImportError> {
-    let mut locale = Locale::clone(&base.locale());
-    if let Some(region) = &options.region {
-        if region.len() != 2 || !region.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-            let message = format!("\"{region}\" is not a region; use the two letters of a country, such as FI");
-            return Err(ImportError::Options(message));
-        }
-        locale.region = region.to_ascii_uppercase();
-    }
-    Ok(locale)
-}
-
-fn check_matches(object: &Object, options: &ImportOptions) -> Result<(), ImportError> {
-    let is_unique = |key: &str| object.uniques.iter().any(|unique| unique.fields == [key]);
-    let fits = |key: &str| {
-        let field = object.field(key);
-        key == "id" || field.is_some_and(|field| identifies(&field.kind) && (field.indexed || is_unique(key)))
-    };
-    let Some(wrong) = options.matches.iter().find(|key| !fits(key)) else { return Ok(()) };
-    let known: Vec<&str> = std::iter::once("id").chain(object.fields.keys().map(String::as_str)).collect();
-    let known: Vec<&str> = known.into_iter().filter(|key| fits(key)).collect();
-    let hint = nearest::hint(wrong, known.iter().copied());
-    Err(ImportError::Options(format!(
-        "records of {} cannot be known by \"{wrong}\".{hint} They can by fields that are unique or have an index: {}",
-        object.name,
-        known.join(", ")
-    )))
-}
-
-fn check_report_path(source: &Source, options: &ImportOptions) -> Result<(), ImportError> {
-    let (Content::Path(path), Some(report)) = (&source.content, &options.report) else {
-        return Ok(());
-    };
-    let same = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if same(path) == same(report) {
-        let message = "the report would overwrite the file itself; give it another name".to_owned();
-        return Err(ImportError::Options(message));
-    }
-    Ok(())
+    run.finish().await
 }
 
 async fn open(source: Source, options: &ImportOptions, region: &str) -> Result<(Table, Survey), ImportError> {
@@ -157,11 +108,12 @@ fn notices(table: &Table, survey: &Survey, pairs: &[(String, String)]) -> Vec<St
     notices
 }
 
-fn read(mut table: Table, drafter: &Drafter, sender: &mpsc::Sender<Vec<Draft>>) -> Result<(), FileProblem> {
+/// Sends batches of the rows after the one of that number.
+fn read(mut table: Table, after: u64, drafter: &Drafter, sender: &mpsc::Sender<Vec<Draft>>) -> Result<(), FileProblem> {
     let mut batch = Vec::with_capacity(BATCH_ROWS);
     let mut heading_seen = false;
     table.each_row(&mut |row: Row| {
-        if !heading_seen {
+        if !heading_seen || row.number <= after {
             heading_seen = true;
             return ControlFlow::Continue(());
         }
@@ -183,162 +135,166 @@ struct Run<'a, B> {
     base: &'a B,
     object: Arc<Object>,
     planner: Planner,
-    mode: ApplyMode,
-    report: Report,
-    summary: &'a mut ImportSummary,
+    /// None in a dry run.
+    journal: Option<Journal>,
+    tally: Tally,
 }
 
-/// What was written for a task, or the refusal.
-type Outcome = Result<Vec<RecordOf>, Error>;
+/// Why a batch was not written.
+enum Stop {
+    Service(Error),
+    Report(ImportError),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Report(error) => Self::Report(error),
+            Fault::Forbidden(message) => Self::Service(Error::Forbidden(message)),
+        }
+    }
+}
+
+impl From<ImportError> for Stop {
+    fn from(error: ImportError) -> Self {
+        Self::Report(error)
+    }
+}
 
 impl<B: Base> Run<'_, B> {
+    /// Goes on after the row of the number that it gives: 0 for a new import.
+    async fn begin(&mut self, name: &str, digest: &[u8], options: &ImportOptions) -> Result<u64, ImportError> {
+        let opened = Journal::open(self.base, name, digest, options, &mut self.planner).await;
+        let journal = opened.map_err(|cause| self.stopped(1, cause))?;
+        let after = journal.last_line();
+        if let Some(id) = journal.batch() {
+            journal.counts.put_into(&mut self.tally.summary);
+            let notices = &mut self.tally.summary.notices;
+            notices.push(format!("going on after row {after} of the import {id}, which did not come to its end"));
+        }
+        self.tally.resume_report(journal.counts.report_bytes)?;
+        self.journal = Some(journal);
+        Ok(after)
+    }
+
     async fn take(&mut self, batch: Vec<Draft>) -> Result<(), ImportError> {
         let first_row = batch.first().map_or(0, |draft| draft.row.number);
-        let plan = match self.planner.plan(self.base, batch).await {
-            Ok(plan) => plan,
-            Err(cause) => return Err(self.stopped(first_row, cause)),
-        };
-        for draft in plan.refused {
-            let problem = draft.issues.join("; ");
-            self.refuse(&draft.row, &problem)?;
+        let last_line = batch.last().and_then(|draft| i64::try_from(draft.row.number).ok()).unwrap_or(i64::MAX);
+        match self.write(batch, last_line).await {
+            Ok(()) => Ok(()),
+            Err(Stop::Report(error)) => Err(error),
+            Err(Stop::Service(cause)) => Err(self.stopped(first_row, cause)),
         }
-        let (writing, idle): (Vec<Task>, Vec<Task>) =
-            plan.tasks.into_iter().partition(|task| task.change(&self.object).is_some());
-        let changes = writing.iter().filter_map(|task| task.change(&self.object)).collect();
-        let outcomes = match self.apply(changes).await {
-            Ok(outcomes) => outcomes,
-            Err(cause) => return Err(self.stopped(first_row, cause)),
-        };
-        for (task, outcome) in writing.into_iter().zip(outcomes) {
-            match outcome {
-                Ok(records) => self.count_written(task, &records)?,
-                // It would be the same for every row.
-                Err(cause @ Error::Forbidden(_)) => return Err(self.stopped(first_row, cause)),
-                Err(error) => self.count_refused(task, &error)?,
-            }
-        }
-        idle.into_iter().try_for_each(|task| self.count_merged(task))
     }
 
     fn stopped(&self, row: u64, cause: Error) -> ImportError {
-        ImportError::Stopped { row, summary: Box::new(self.summary.clone()), cause: Box::new(cause) }
+        ImportError::Stopped { row, summary: Box::new(self.tally.summary.clone()), cause: Box::new(cause) }
     }
 
-    /// Writes with one commit; waits while the workspace has too much to do.
-    async fn apply(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, Error> {
+    /// Sorts a batch out and writes it with one commit; waits while the workspace has too much to do.
+    async fn write(&mut self, batch: Vec<Draft>, last_line: i64) -> Result<(), Stop> {
+        let sorted = self.sort(batch).await.map_err(Stop::Service)?;
+        let changes: Vec<Change> = sorted.writing.iter().filter_map(|task| task.change(&self.object)).collect();
         if changes.is_empty() {
-            return Ok(Vec::new());
+            return Ok(self.tally.count(&mut self.planner, &sorted, &[])?);
         }
-        match self.apply_patiently(changes.clone()).await {
+        let lines: Vec<i64> = sorted.writing.iter().map(Task::line).collect();
+        let mark = self.tally.mark();
+        let mut fault = None;
+        let written = {
+            let (tally, planner) = (&mut self.tally, &mut self.planner);
+            let mut count = |outcomes: &[Outcome]| {
+                let counted =
+                    tally.go_back(&mark).map_err(Fault::from).and_then(|()| tally.count(planner, &sorted, outcomes));
+                match counted {
+                    Ok(()) => Some(Counted { last_line, tally: tally.counts().to_json() }),
+                    Err(why) => {
+                        fault = Some(why);
+                        None
+                    }
+                }
+            };
+            patiently(self.base, &mut self.journal, &lines, &changes, &mut count).await
+        };
+        if fault.is_some() || written.is_err() {
+            self.tally.forget(&mark);
+        }
+        match (fault, written) {
+            (Some(fault), _) => Err(fault.into()),
+            (None, Ok(_)) => Ok(()),
             // A plugin that breaks over one row must not keep the others out.
-            Err(Error::Plugin(_)) if changes.len() > 1 => self.apply_singly(changes).await,
-            Err(error @ Error::Plugin(_)) => Ok(vec![Err(error)]),
-            outcomes => outcomes,
+            (None, Err(Error::Plugin(_))) => {
+                self.tally.go_back(&mark)?;
+                self.write_singly(&sorted, &lines, changes).await
+            }
+            (None, Err(error)) => Err(Stop::Service(error)),
         }
     }
 
-    async fn apply_singly(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, Error> {
+    /// Writes each change with a commit of its own. How far the import is, the next batch notes; should there be none,
+    /// the rows are known by their entries.
+    async fn write_singly(&mut self, sorted: &Sorted, lines: &[i64], changes: Vec<Change>) -> Result<(), Stop> {
         let mut outcomes = Vec::with_capacity(changes.len());
-        for change in changes {
-            match self.apply_patiently(vec![change]).await {
+        for (line, change) in lines.iter().zip(changes) {
+            let kept = self.journal.as_ref().map(|journal| &journal.stored);
+            let kept = kept.map(|stored| (stored.last_line, stored.tally.clone()));
+            let (last_line, tally) = kept.unwrap_or_default();
+            let mut count = |_: &[Outcome]| Some(Counted { last_line, tally: tally.clone() });
+            match patiently(self.base, &mut self.journal, &[*line], &[change], &mut count).await {
                 Ok(outcome) => outcomes.extend(outcome),
                 Err(error @ Error::Plugin(_)) => outcomes.push(Err(error)),
-                Err(error) => return Err(error),
+                Err(error) => return Err(Stop::Service(error)),
             }
         }
-        Ok(outcomes)
+        Ok(self.tally.count(&mut self.planner, sorted, &outcomes)?)
     }
 
-    async fn apply_patiently(&self, changes: Vec<Change>) -> Result<Vec<Outcome>, Error> {
-        for attempt in 1..TRIES_MAX {
-            match self.base.apply_each(changes.clone(), self.mode).await {
-                Err(Error::Busy) => tokio::time::sleep(RETRY_WAIT.saturating_mul(attempt)).await,
-                outcomes => return outcomes,
-            }
+    async fn sort(&mut self, mut batch: Vec<Draft>) -> Result<Sorted, Error> {
+        let mut sorted = Sorted::default();
+        if let Some(journal) = self.journal.as_ref().filter(|journal| !journal.written.is_empty()) {
+            batch.retain(|draft| match journal.written.get(&draft.row.number) {
+                Some(is_new) => {
+                    sorted.written_before.push(*is_new);
+                    false
+                }
+                None => true,
+            });
         }
-        self.base.apply_each(changes, self.mode).await
+        let plan = self.planner.plan(self.base, batch).await?;
+        sorted.refused = plan.refused;
+        (sorted.writing, sorted.idle) = plan.tasks.into_iter().partition(|task| task.change(&self.object).is_some());
+        Ok(sorted)
     }
 
-    fn count_written(&mut self, task: Task, records: &[RecordOf]) -> Result<(), ImportError> {
-        match self.mode {
-            ApplyMode::Commit => records.iter().for_each(|(_, record)| self.planner.remember(record.id)),
-            ApplyMode::DryRun => match task.goal {
-                Goal::Update { id, .. } => self.planner.remember(id),
-                Goal::Create | Goal::Imagined => self.planner.imagine(&task),
-            },
+    /// Notes the end of the import, and closes the report.
+    async fn finish(mut self) -> Result<ImportSummary, ImportError> {
+        if let Some(journal) = &mut self.journal
+            && let Some(id) = journal.batch()
+        {
+            self.tally.summary.batch = Some(id);
+            journal.stored.state = ImportState::Done;
+            journal.stored.tally = self.tally.counts().to_json();
+            let ended = self.base.put_import(&mut journal.stored).await;
+            ended.map_err(|cause| self.stopped(self.tally.summary.rows.saturating_add(1), cause))?;
         }
-        let mut told = matches!(task.goal, Goal::Update { by_this_file: true, .. });
-        for member in task.members {
-            self.warn(&member)?;
-            self.tell_difference(&member);
-            self.summary.rows = self.summary.rows.saturating_add(1);
-            let counter = match task.goal {
-                Goal::Create if !told => &mut self.summary.created,
-                Goal::Update { .. } if !told && member.changed => &mut self.summary.updated,
-                _ => &mut self.summary.merged,
-            };
-            *counter = counter.saturating_add(1);
-            told |= member.changed || task.goal == Goal::Create;
-        }
-        Ok(())
+        self.tally.finish()
     }
+}
 
-    fn count_merged(&mut self, task: Task) -> Result<(), ImportError> {
-        if let Goal::Update { id, .. } = task.goal {
-            self.planner.remember(id);
-        }
-        for member in task.members {
-            self.warn(&member)?;
-            self.summary.rows = self.summary.rows.saturating_add(1);
-            self.summary.merged = self.summary.merged.saturating_add(1);
-        }
-        Ok(())
-    }
-
-    /// All rows that would have added something are refused with the first, so that none is lost unseen.
-    fn count_refused(&mut self, task: Task, error: &Error) -> Result<(), ImportError> {
-        let (changed, same): (Vec<Member>, Vec<Member>) =
-            task.members.into_iter().partition(|member| member.changed || task.goal == Goal::Create);
-        let first = changed.first().map(|member| member.draft.row.number);
-        for member in changed {
-            let row = &member.draft.row;
-            let problem = match first.filter(|first| *first != row.number) {
-                Some(first) => format!("repeats row {first}, which was refused: {error}"),
-                None => error.to_string(),
-            };
-            self.refuse(row, &problem)?;
-        }
-        self.summary.rows = self.summary.rows.saturating_add(u64::try_from(same.len()).unwrap_or_default());
-        self.summary.merged = self.summary.merged.saturating_add(u64::try_from(same.len()).unwrap_or_default());
-        Ok(())
-    }
-
-    fn warn(&mut self, member: &Member) -> Result<(), ImportError> {
-        if member.conflicts.is_empty() {
-            return Ok(());
-        }
-        let message = format!("merged with a known record: {}", member.conflicts.join("; "));
-        self.tell(&member.draft.row, message, false)
-    }
-
-    fn tell_difference(&mut self, member: &Member) {
-        if !member.difference.is_empty() && self.summary.differences.len() < PROBLEMS_MAX {
-            let (row, changes) = (member.draft.row.number, member.difference.clone());
-            self.summary.differences.push(Difference { row, changes });
+/// Writes changes; waits while the workspace has too much to do.
+async fn patiently<B: Base>(
+    base: &B,
+    journal: &mut Option<Journal>,
+    lines: &[i64],
+    changes: &[Change],
+    count: &mut (dyn FnMut(&[Outcome]) -> Option<Counted> + Send),
+) -> Result<Vec<Outcome>, Error> {
+    for attempt in 1..=TRIES_MAX {
+        let import = journal.as_mut().map(|journal| &mut journal.stored);
+        match base.write(lines, changes.to_vec(), Writing { import, count: &mut *count }).await {
+            Err(Error::Busy) if attempt < TRIES_MAX => tokio::time::sleep(RETRY_WAIT.saturating_mul(attempt)).await,
+            outcomes => return outcomes,
         }
     }
-
-    fn refuse(&mut self, row: &Row, problem: &str) -> Result<(), ImportError> {
-        self.summary.rows = self.summary.rows.saturating_add(1);
-        self.summary.refused = self.summary.refused.saturating_add(1);
-        self.tell(row, problem.to_owned(), true)
-    }
-
-    fn tell(&mut self, row: &Row, message: String, refused: bool) -> Result<(), ImportError> {
-        self.report.add(row, &message)?;
-        if self.summary.problems.len() < PROBLEMS_MAX {
-            self.summary.problems.push(Problem { row: row.number, message, refused });
-        }
-        Ok(())
-    }
+    Err(Error::Busy)
 }

@@ -3,6 +3,7 @@
 mod fake;
 mod files;
 mod matching;
+mod resume;
 mod rows;
 
 use fake::Fake;

@@ -1,25 +1,36 @@
 //! `pergola import`: a spreadsheet becomes records.
 
-use std::fs::File;
+mod undo;
+
+use std::{fs::File, path::Path};
 
 use pergola_exchange::{ImportError, ImportOptions, ImportSummary, OnMatch, Source, import};
 use pergola_model::{Actor, ObjectName, Role};
 
 use super::prepare;
 use crate::{
-    cli::{ImportArgs, OnMatchArg},
+    cli::{ImportArgs, ImportCommand, OnMatchArg},
     data::DataDir,
     say::{self, Progress, problem},
     wire,
 };
 
 pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
+    match (&args.command, &args.file) {
+        (Some(ImportCommand::List { data, json }), _) => undo::list(data, *json).await,
+        (Some(ImportCommand::Undo { data, batch, dry_run, json }), _) => undo::undo(data, batch, *dry_run, *json).await,
+        (None, Some(file)) => import_file(&args, file).await,
+        (None, None) => Err(problem("say which file")),
+    }
+}
+
+async fn import_file(args: &ImportArgs, file: &Path) -> anyhow::Result<()> {
     let object = ObjectName::new(args.object.clone()).map_err(|error| problem(format!("--object: {error}")))?;
     // A misspelt name should not leave a new data directory behind.
-    File::open(&args.file).map_err(|error| {
-        problem(format!("{}: the file cannot be read: {error}; is its name right?", args.file.display()))
+    File::open(file).map_err(|error| {
+        problem(format!("{}: the file cannot be read: {error}; is its name right?", file.display()))
     })?;
-    let source = Source::path(&args.file);
+    let source = Source::path(file);
     let data = DataDir::open(&args.data)?;
     let config = prepare(&data, true)?;
     let opened = wire::open(&data, &config).await?;
@@ -27,6 +38,7 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
         region: args.region.clone(),
         map: args.map.clone(),
         dry_run: args.dry_run,
+        restart: args.restart,
         matches: args.matches.clone(),
         on_match: match args.on_match {
             OnMatchArg::Skip => OnMatch::Skip,
@@ -37,11 +49,11 @@ pub(crate) async fn run(args: ImportArgs) -> anyhow::Result<()> {
         sheet: args.sheet.clone(),
         encoding: args.encoding.clone(),
         delimiter: args.separator,
-        report: Some(args.report.clone().unwrap_or_else(|| args.file.with_extension("refused.csv"))),
+        report: Some(args.report.clone().unwrap_or_else(|| file.with_extension("refused.csv"))),
         ..ImportOptions::new(object)
     };
     let actor = Actor::User { name: "import".to_owned(), role: Role::Owner };
-    let mut progress = Progress::new(format!("importing {}", args.file.display()), Some(0));
+    let mut progress = Progress::new(format!("importing {}", file.display()), Some(0));
     let summary = import(&opened.workspace, &actor, source, &options, &mut |at| progress.at(at.done, at.total)).await;
     progress.done();
     opened.close().await;
@@ -64,6 +76,7 @@ fn tell_json(summary: &ImportSummary) {
         "updated": summary.updated,
         "merged": summary.merged,
         "refused": summary.refused,
+        "batch": summary.batch.map(|id| id.to_string()),
         "report": summary.report.as_ref().map(|path| path.display().to_string()),
         "mapping": summary.mapping.iter().map(|(heading, field)| serde_json::json!({"heading": heading, "field": field})).collect::<Vec<_>>(),
         "ignored": summary.ignored,
@@ -92,6 +105,9 @@ fn tell(summary: &ImportSummary, dry_run: bool) {
     for problem in &summary.problems {
         let word = if problem.refused { "refused" } else { "taken in part" };
         say::line(format_args!("  row {} {word}: {}", problem.row, problem.message));
+    }
+    if let Some(batch) = summary.batch {
+        say::line(format_args!("to take it back: pergola import undo {batch}"));
     }
     if let Some(report) = &summary.report {
         say::line(format_args!(

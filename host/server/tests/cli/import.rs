@@ -245,12 +245,14 @@ fn without_json_the_summary_is_for_people() {
     let data = scratch.data();
     let told = run(["import", text(&file), "--data", text(&data)]);
     assert_eq!(told.code, Some(0), "{told:?}");
-    insta::assert_snapshot!(told.out.replace(text(scratch.path()), "DIR"), @r#"
+    let batch = told.out.lines().find_map(|line| line.split_once("import undo ")).map(|(_, id)| id).unwrap();
+    insta::assert_snapshot!(told.out.replace(text(scratch.path()), "DIR").replace(batch, "ID"), @r#"
       Name → name
       Phone → phone
       Shoe size → not imported; name a field with --map 'Shoe size=…'
     2 rows: 1 created, 0 updated, 0 merged, 1 refused
       row 3 refused: Phone: "12" is not a possible phone number; write it like +79123456789
+    to take it back: pergola import undo ID
     the rows and the reasons are in DIR/clients.refused.csv; mend them there and import that file
     "#);
 }

@@ -16,6 +16,7 @@ mod doctor;
 mod export;
 mod full_disk;
 mod import;
+mod import_killed;
 mod plugin;
 mod support;
 mod tutorial;

@@ -16,10 +16,14 @@ use pergola_model::{
 };
 use pergola_service::{
     Error,
-    workspace::{ApplyMode, RecordOf},
+    ports::imports::{ImportEntry, ImportState, StoredImport, Wrote},
+    workspace::RecordOf,
 };
 
-use crate::import::base::Base;
+use crate::import::base::{Base, Outcome, Writing};
+
+/// Imports, and what each wrote.
+type Imports = (Vec<StoredImport>, Vec<(Id, ImportEntry)>);
 
 /// See above.
 pub(super) struct Fake {
@@ -28,6 +32,9 @@ pub(super) struct Fake {
     /// How often the next writes find the workspace busy.
     pub(super) busy: AtomicU64,
     pub(super) commits: AtomicU64,
+    /// After this commit it is as if the process were killed; none if 0.
+    pub(super) dies_after: AtomicU64,
+    imports: Mutex<Imports>,
 }
 
 impl Fake {
@@ -37,6 +44,8 @@ impl Fake {
             state: Mutex::default(),
             busy: AtomicU64::new(0),
             commits: AtomicU64::new(0),
+            dies_after: AtomicU64::new(0),
+            imports: Mutex::default(),
         }
     }
 
@@ -146,11 +155,7 @@ impl Base for Fake {
         Ok(Page { records: records.map(|(_, record)| record.clone()).collect(), next: None })
     }
 
-    async fn apply_each(
-        &self,
-        changes: Vec<Change>,
-        mode: ApplyMode,
-    ) -> Result<Vec<Result<Vec<RecordOf>, Error>>, Error> {
+    async fn write(&self, lines: &[i64], changes: Vec<Change>, writing: Writing<'_>) -> Result<Vec<Outcome>, Error> {
         if self.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |busy| busy.checked_sub(1)).is_ok() {
             return Err(Error::Busy);
         }
@@ -159,15 +164,81 @@ impl Base for Fake {
         let outcomes: Vec<_> =
             changes.iter().map(|change| self.write(&mut state, change).map(|one| vec![one])).collect();
         // A plugin that breaks takes the whole batch with it.
-        let broken_one = outcomes.iter().any(|outcome| matches!(outcome, Err(Error::Plugin(_))));
-        if broken_one || mode == ApplyMode::DryRun {
+        if outcomes.iter().any(|outcome| matches!(outcome, Err(Error::Plugin(_)))) {
             *state = before;
-        }
-        if broken_one {
             return Err(broken());
         }
-        self.commits.fetch_add(1, Ordering::SeqCst);
+        let counted = (writing.count)(&outcomes);
+        let (Some(counted), Some(import)) = (counted, writing.import) else {
+            *state = before;
+            return Ok(outcomes);
+        };
+        let mut imports = self.imports.lock().unwrap();
+        for ((line, outcome), change) in lines.iter().zip(&outcomes).zip(&changes) {
+            let Ok([(object, record)]) = outcome.as_deref() else { continue };
+            let wrote = match change.kind {
+                ChangeKind::Create => Wrote::Created { version: record.version },
+                _ => Wrote::Updated { changes: serde_json::Value::Null },
+            };
+            let is_own = |(of, one): &(Id, ImportEntry)| {
+                *of == import.id && one.record == record.id && matches!(one.wrote, Wrote::Created { .. })
+            };
+            // As the service does it: what the import made itself has one entry.
+            if imports.1.iter().any(is_own) {
+                continue;
+            }
+            import.entries += 1;
+            let (object, place) = (object.clone(), import.entries);
+            imports.1.push((import.id, ImportEntry { place, line: *line, object, record: record.id, wrote }));
+        }
+        (import.last_line, import.tally, import.revision) = (counted.last_line, counted.tally, import.revision + 1);
+        imports.0.retain(|known| known.id != import.id);
+        imports.0.push(import.clone());
+        drop(imports);
+        let commit = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
+        // As if the process were killed after this commit.
+        if self.dies_after.load(Ordering::SeqCst) == commit {
+            return Err(Error::Full);
+        }
         Ok(outcomes)
+    }
+
+    fn new_import(&self) -> StoredImport {
+        let number = self.imports.lock().unwrap().0.len() as u128 + 1;
+        StoredImport {
+            id: Id(uuid::Uuid::from_u128(number << 64)),
+            object: ObjectName::new("contact").unwrap(),
+            file: String::new(),
+            digest: Vec::new(),
+            settings: String::new(),
+            actor: "test".to_owned(),
+            started_at: Timestamp::UNIX_EPOCH,
+            state: ImportState::Running,
+            last_line: 0,
+            entries: 0,
+            tally: serde_json::Value::Null,
+            revision: 0,
+        }
+    }
+
+    async fn find_running(&self, digest: &[u8], settings: &str) -> Result<Option<StoredImport>, Error> {
+        let imports = self.imports.lock().unwrap();
+        let is_it =
+            |one: &&StoredImport| one.state == ImportState::Running && one.digest == digest && one.settings == settings;
+        Ok(imports.0.iter().rev().find(is_it).cloned())
+    }
+
+    async fn visit_import(&self, import: Id, visit: &mut (dyn FnMut(ImportEntry) + Send)) -> Result<(), Error> {
+        let entries: Vec<_> = self.imports.lock().unwrap().1.clone();
+        entries.into_iter().rev().filter(|(of, _)| *of == import).for_each(|(_, entry)| visit(entry));
+        Ok(())
+    }
+
+    async fn put_import(&self, import: &mut StoredImport) -> Result<(), Error> {
+        let mut imports = self.imports.lock().unwrap();
+        imports.0.retain(|known| known.id != import.id);
+        imports.0.push(import.clone());
+        Ok(())
     }
 }
 
