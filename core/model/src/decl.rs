@@ -16,7 +16,7 @@ use crate::{
     name::{Name, ObjectName, PluginId},
 };
 
-pub use rules::{CheckDecl, ExcludeDecl, TransitionDecl, UniqueDecl};
+pub use rules::{CapacityDecl, CheckDecl, ExcludeDecl, HoldDecl, TransitionDecl, UniqueDecl, WaitingDecl};
 
 /// What people see, by language code: `{ en = "Contact", ru = "Контакт" }`.
 pub type Label = BTreeMap<String, String>;
@@ -132,6 +132,12 @@ pub struct ObjectDecl {
     /// No two live records overlap.
     #[serde(default)]
     pub exclude: Vec<ExcludeDecl>,
+    /// There is room for only so many live records.
+    #[serde(default)]
+    pub capacity: Vec<CapacityDecl>,
+    /// A code that a record has only for a while.
+    #[serde(default)]
+    pub hold: Option<HoldDecl>,
     /// No two records have the same values.
     #[serde(default)]
     pub unique: Vec<UniqueDecl>,

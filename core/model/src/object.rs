@@ -1,6 +1,9 @@
 //! An object, checked and ready for use: its fields and the rules that the engine enforces.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     access::Role,
@@ -8,6 +11,7 @@ use crate::{
     expr::Expression,
     field::{Field, OnDelete, OnPurge},
     name::{Name, ObjectName, PluginId},
+    record::Fields,
 };
 
 /// Fields that every record has besides the declared ones.
@@ -32,6 +36,10 @@ pub struct Object {
     pub checks: Vec<Check>,
     /// No two live records overlap.
     pub excludes: Vec<Exclude>,
+    /// There is room for only so many live records.
+    pub capacities: Vec<Capacity>,
+    /// A code that a record has only for a while.
+    pub hold: Option<Hold>,
     /// No two records have the same values; single unique fields are here too.
     pub uniques: Vec<Unique>,
     /// Which values of a choice may follow which.
@@ -40,6 +48,8 @@ pub struct Object {
     pub timers: Vec<Timer>,
     /// Who refers to this object.
     pub referrers: Vec<Referrer>,
+    /// Capacities of other objects (or this one) whose room is told by fields of this one.
+    pub rooms: Vec<Room>,
 }
 
 /// What must hold for every record.
@@ -75,6 +85,81 @@ pub struct ResourceField {
     pub field: String,
     /// Name of the index by which its records are found.
     pub index: String,
+}
+
+/// The sum of the sizes of live records with the same `on` never exceeds `max`.
+#[derive(Debug, Clone)]
+pub struct Capacity {
+    /// `gym_booking_capacity_session`: for messages and locks.
+    pub name: String,
+    /// The ref to what has room for only so many.
+    pub on: String,
+    /// The object that it refers to.
+    pub target: ObjectName,
+    /// How much room there is, by fields of the record referred to; null means no limit.
+    pub max: Expression,
+    /// How much room a record takes, by its own fields; 1 if absent or null.
+    pub size: Option<Expression>,
+    /// By own fields and, with a hold, the time; records for which it is false take no room.
+    pub when: Option<Expression>,
+    /// What becomes of a record for which there is no room.
+    pub waiting: Option<Waiting>,
+    /// The fields whose change may change what is taken or who waits.
+    pub reads: BTreeSet<String>,
+}
+
+/// How records wait for room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// The choice that tells.
+    pub field: String,
+    /// Its code while a record waits.
+    pub value: String,
+    /// Its code once there is room.
+    pub then: String,
+}
+
+/// A code that a record has only for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// The choice.
+    pub field: String,
+    /// Its code while the record is held.
+    pub value: String,
+    /// The field with the instant at which the hold ends.
+    pub until: String,
+    /// How long it lasts when nobody says.
+    pub length: SignedDuration,
+    /// The code after that.
+    pub then: String,
+}
+
+/// A capacity whose room is told by fields of the object that has this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// The object that declares the capacity.
+    pub object: ObjectName,
+    /// The capacity's name.
+    pub capacity: String,
+    /// The fields that tell how much room there is.
+    pub reads: BTreeSet<String>,
+}
+
+impl Hold {
+    /// The engine's own timer that ends holds: its name under the plugin id `core`.
+    pub const ACTION: &'static str = "end_hold";
+
+    /// Whether the record is held.
+    #[must_use]
+    pub fn is_held(&self, fields: &Fields) -> bool {
+        fields.get(&self.field).as_text() == Some(self.value.as_str())
+    }
+
+    /// Whether the record is held still although the hold's time is over.
+    #[must_use]
+    pub fn is_over(&self, fields: &Fields, now: Timestamp) -> bool {
+        self.is_held(fields) && fields.get(&self.until).as_datetime().is_some_and(|until| until <= now)
+    }
 }
 
 /// No two records have the same values in these fields; records with a null in one do not count.

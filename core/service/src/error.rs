@@ -30,7 +30,7 @@ pub enum Error {
     /// The request is fine, but not with the data as they are.
     #[error("{message}")]
     Conflict {
-        /// Stable: `stale`, `taken`, `overlap`, `in_use`, `transition`, `idempotency_key_reused`.
+        /// Stable: `stale`, `taken`, `overlap`, `full`, `hold_over`, `in_use`, `transition`, `idempotency_key_reused`.
         code: &'static str,
         /// What to do.
         message: String,

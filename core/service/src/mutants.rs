@@ -11,6 +11,12 @@ pub enum Rule {
     Check,
     /// `exclude`
     Exclude,
+    /// `capacity`: who is let in at once.
+    Capacity,
+    /// `capacity`: who is let in when room appears.
+    Promotion,
+    /// `hold`
+    Hold,
 }
 
 impl Workspace {

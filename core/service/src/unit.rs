@@ -32,7 +32,10 @@ use crate::{
         store::{AuditEntry, StoredAnswer, Transaction},
     },
     rights::Rights,
-    unit::{pending::Pending, rules::Touched},
+    unit::{
+        pending::Pending,
+        rules::{Freed, Touched},
+    },
     workspace::{Keyed, KeyedAnswer, RecordOf, Workspace},
 };
 
@@ -50,6 +53,9 @@ pub(crate) struct Unit {
     pending: Pending,
     /// Records that come back from the bin, and what they were.
     restoring: BTreeMap<Id, Origin>,
+    /// Where somebody who waits may find room now.
+    freed: Freed,
+    is_letting_in: bool,
     /// A purge, while it is under way.
     purging: Option<Purge>,
 }
@@ -80,6 +86,8 @@ impl Unit {
             budget,
             pending: Pending::default(),
             restoring: BTreeMap::new(),
+            freed: Freed::new(),
+            is_letting_in: false,
             purging: None,
         })
     }
@@ -131,12 +139,19 @@ impl Unit {
     }
 
     async fn run(&mut self, rights: &Rights, batch: Batch, depth: u32) -> Result<Vec<Record>, Error> {
-        match batch.kind {
-            ChangeKind::Create => self.create(rights, batch, depth).await,
-            ChangeKind::Update => self.update(rights, batch, depth).await,
-            ChangeKind::Delete if self.purging.is_some() => self.purge_batch(rights, batch, depth).await,
-            ChangeKind::Delete => self.delete(rights, batch, depth).await,
+        let mut records = match batch.kind {
+            ChangeKind::Create => self.create(rights, batch, depth).await?,
+            ChangeKind::Update => self.update(rights, batch, depth).await?,
+            ChangeKind::Delete if self.purging.is_some() => self.purge_batch(rights, batch, depth).await?,
+            ChangeKind::Delete => self.delete(rights, batch, depth).await?,
+        };
+        let let_in = self.let_in(depth).await?;
+        for record in &mut records {
+            if let Some(now) = let_in.get(&record.id) {
+                record.clone_from(now);
+            }
         }
+        Ok(records)
     }
 
     /// Consecutive changes of one kind to different records of one object go together.
@@ -166,6 +181,7 @@ impl Unit {
     /// The stored records of these changes, in their order, at the versions that the callers saw.
     async fn load(&mut self, object: &Object, changes: &[Change]) -> Result<Vec<Record>, Error> {
         let ids: Vec<Id> = changes.iter().filter_map(|change| change.id).collect();
+        self.hold_rooms(object, &ids).await?;
         let found = self.tx.find_many(object, &ids).await?;
         let mut by_id: BTreeMap<Id, Record> = found.into_iter().map(|record| (record.id, record)).collect();
         changes
@@ -193,7 +209,7 @@ impl Unit {
     pub(crate) async fn examine(&mut self, object: &Object, record: &Record) -> Result<(), Error> {
         prepare::normalise(object, record.fields.clone(), &self.locale)?;
         prepare::check_required(object, &record.fields)?;
-        self.check_written(object, &[Touched { record, changed: None }]).await
+        self.check_written(object, &[Touched { record, changed: None, is_late: false }]).await
     }
 
     /// What the audit says of the unit so far.

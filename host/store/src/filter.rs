@@ -158,7 +158,7 @@ impl<'a> Filter<'a> {
     }
 
     /// The same as [`Self::value`], alone.
-    fn part(&mut self, node: &Node) -> Result<Sql, StoreError> {
+    pub(crate) fn part(&mut self, node: &Node) -> Result<Sql, StoreError> {
         let mut sql = Sql::default();
         self.value(node, &mut sql)?;
         Ok(sql)

@@ -28,6 +28,7 @@ mod page;
 mod purge;
 mod readers;
 mod records;
+mod rooms;
 mod row;
 mod schema;
 mod scrub;

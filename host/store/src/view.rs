@@ -1,8 +1,13 @@
 //! The port's traits over a connection that was lent: each method hands on to the module that knows.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
-use pergola_model::{Catalog, Id, Object, Page, PluginId, Query, Record, object::Exclude};
+use pergola_model::{
+    Catalog, Id, Object, Page, PluginId, Query, Record,
+    object::{Capacity, Exclude},
+};
 use pergola_service::ports::bin::{BinItem, BinQuery, Deletion};
 use pergola_service::ports::imports::{EntryOutcome, ImportEntry, StoredImport};
 use pergola_service::ports::purge::{Forgotten, Place, Trace, TraceKey};
@@ -16,7 +21,7 @@ use crate::{
     outbox::{self, Mark, Pending},
     overlaps, page, purge,
     readers::Loan,
-    records, schema,
+    records, rooms, schema,
     session::Session,
     sql::Sql,
     timers,
@@ -208,6 +213,17 @@ impl Transaction for View<Unit> {
         now: Timestamp,
     ) -> Result<Option<Overlap>, StoreError> {
         overlaps::find(self.0.session()?, catalog, object, rule, records, now).await
+    }
+
+    async fn sum_taken(
+        &mut self,
+        catalog: &Catalog,
+        object: &Object,
+        rule: &Capacity,
+        on: &[Id],
+        now: Timestamp,
+    ) -> Result<BTreeMap<Id, i64>, StoreError> {
+        rooms::sum_taken(self.0.session()?, catalog, object, rule, on, now).await
     }
 
     /// There is one writer, so whoever writes holds every name.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use pergola_model::{
     change::ChangeKind,
-    decl::{FieldDecl, Label, Manifest, ObjectDecl, OnFailure, Phase, RouteAuth, TransitionDecl},
+    decl::{CapacityDecl, FieldDecl, Label, Manifest, ObjectDecl, OnFailure, Phase, RouteAuth, TransitionDecl},
     name::{Name, ObjectName},
 };
 
@@ -105,12 +105,26 @@ fn object(manifest: &Manifest, name: &Name, decl: &ObjectDecl) -> Vec<String> {
         format!("  no two of the same {} overlap between {from} and {until}{condition}", names(&one.on, " or "))
     }));
     lines.extend(decl.unique.iter().map(|one| format!("  no two have the same {}", names(&one.fields, " and "))));
+    lines.extend(decl.capacity.iter().map(capacity));
+    lines.extend(decl.hold.iter().map(|one| {
+        format!(
+            "  {} stays {} until {}, by itself {} minutes, then {}",
+            one.field, one.value, one.until, one.minutes, one.then
+        )
+    }));
     lines.extend(decl.check.iter().map(|one| format!("  in every one, {}", one.rule)));
     lines.extend(decl.transitions.iter().map(|(field, steps)| {
         let steps: Vec<String> = steps.iter().map(step).collect();
         format!("  {field} goes only {}", steps.join(", "))
     }));
     lines
+}
+
+fn capacity(one: &CapacityDecl) -> String {
+    let size = one.size.as_ref().map(|size| format!(", each taking {size}")).unwrap_or_default();
+    let condition = one.when.as_ref().map(|when| format!(" among those where {when}")).unwrap_or_default();
+    let waiting = one.waiting.as_ref().map(|waiting| format!("; others wait as {}", waiting.value)).unwrap_or_default();
+    format!("  at most {} of the same {}{size}{condition}{waiting}", one.max, one.on)
 }
 
 fn step(step: &TransitionDecl) -> String {

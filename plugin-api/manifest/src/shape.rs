@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What to write for a key that is missing.
-const EXAMPLES: [(&str, &str); 17] = [
+const EXAMPLES: [(&str, &str); 22] = [
     ("id", "id = \"booking\""),
     ("version", "version = \"0.1.0\""),
     ("api", "api = \"0.1\""),
@@ -28,6 +28,11 @@ const EXAMPLES: [(&str, &str); 17] = [
     ("to", "to = \"done\""),
     ("rule", "rule = \"until > from\""),
     ("field", "field = \"until\""),
+    ("max", "max = \"session.seats\""),
+    ("value", "value = \"held\""),
+    ("then", "then = \"booked\""),
+    ("until", "until = \"held_until\""),
+    ("minutes", "minutes = 15"),
     ("during", "during = [\"starts_at\", \"ends_at\"]"),
     ("records", "records = { contact = \"read\" }"),
 ];

@@ -3,8 +3,10 @@
 //! Each rule has a checker that looks at the stored rows alone, and a test that switches the rule off and sees the
 //! checker complain: so a checker that cannot fail would be noticed.
 
+mod capacity;
 mod check;
 mod exclude;
+mod hold;
 mod transitions;
 
 use std::future::Future;

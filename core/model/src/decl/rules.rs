@@ -38,6 +38,53 @@ pub struct ExcludeDecl {
     pub when: Option<String>,
 }
 
+/// The sum of the sizes of live records with the same `on` never exceeds `max`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapacityDecl {
+    /// The ref to what has room for only so many.
+    pub on: Name,
+    /// CEL: how much room there is; a number, or fields of the record that `on` refers to. Null means no limit.
+    pub max: String,
+    /// CEL over own fields: how much room a record takes; 1 if absent or null.
+    #[serde(default)]
+    pub size: Option<String>,
+    /// CEL over own fields; records for which it is false take no room.
+    #[serde(default)]
+    pub when: Option<String>,
+    /// What becomes of a record for which there is no room; without this it is refused.
+    #[serde(default)]
+    pub waiting: Option<WaitingDecl>,
+}
+
+/// How records wait for room.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitingDecl {
+    /// The choice that tells.
+    pub field: Name,
+    /// Its code while a record waits.
+    pub value: String,
+    /// Its code once there is room.
+    pub then: String,
+}
+
+/// A record that has a certain code only for a while: a slot kept while somebody pays.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HoldDecl {
+    /// The choice.
+    pub field: Name,
+    /// Its code while the record is held.
+    pub value: String,
+    /// The datetime field with the instant at which the hold ends.
+    pub until: Name,
+    /// How long it lasts when nobody says.
+    pub minutes: u32,
+    /// The code after that.
+    pub then: String,
+}
+
 /// No two records have the same values in these fields.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

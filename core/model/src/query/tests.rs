@@ -56,10 +56,13 @@ fn visit() -> Object {
         fields,
         checks: Vec::new(),
         excludes: Vec::new(),
+        capacities: Vec::new(),
+        hold: None,
         uniques: Vec::new(),
         transitions: Vec::new(),
         timers: Vec::new(),
         referrers: Vec::new(),
+        rooms: Vec::new(),
     }
 }
 

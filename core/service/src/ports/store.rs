@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{
-    Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Role, name::Name, object::Exclude,
+    Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Role,
+    name::Name,
+    object::{Capacity, Exclude},
 };
 
 use super::{
@@ -189,6 +191,17 @@ pub trait Transaction: Reader {
         records: &[Id],
         now: Timestamp,
     ) -> Result<Option<Overlap>, StoreError>;
+
+    /// The sum of the sizes of stored records that take room under the rule, by what it is room in (at most 1,000,
+    /// left out where there are none).
+    async fn sum_taken(
+        &mut self,
+        catalog: &Catalog,
+        object: &Object,
+        rule: &Capacity,
+        on: &[Id],
+        now: Timestamp,
+    ) -> Result<BTreeMap<Id, i64>, StoreError>;
 
     /// Holds these names until the end of the transaction: another unit of work that asks for one of them waits,
     /// and its statements after that see what this one committed.

@@ -31,6 +31,7 @@ impl Unit {
             .map(|record| PendingRow { id: record.id, before: record.fields.clone(), changes: Fields::new() })
             .collect();
         self.before_hooks(rights, &object, ChangeKind::Delete, &mut rows, depth).await?;
+        self.leave_rooms(&object, &records).await?;
         for record in &records {
             self.delete_one(rights, &object, record, depth).await?;
         }

@@ -59,3 +59,9 @@ pub(super) fn without_nulls(fields: Fields) -> Fields {
 pub(super) fn changed_keys(before: &Fields, changes: &Fields) -> Vec<String> {
     changes.iter().filter(|(key, value)| before.get(key) != *value).map(|(key, _)| key.to_owned()).collect()
 }
+
+/// Keys of fields that one record has otherwise than the other; those that became empty are among them.
+pub(super) fn differing_keys(before: &Fields, after: &Fields) -> Vec<String> {
+    let emptied = before.iter().filter(|(key, value)| !value.is_null() && !after.names(key));
+    emptied.map(|(key, _)| key.to_owned()).chain(changed_keys(before, after)).collect()
+}

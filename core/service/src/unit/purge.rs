@@ -45,6 +45,7 @@ impl Unit {
     ) -> Result<Vec<Record>, Error> {
         let object = batch.object;
         let records = self.load(&object, &batch.changes).await?;
+        self.leave_rooms(&object, &records).await?;
         for record in &records {
             self.pending.bin.enter(record);
             self.forget_referrers(&object, record.id, depth).await?;

@@ -1,8 +1,11 @@
 //! Rules that a manifest declares and the engine keeps on every write, a file for each; here what they share.
 
+mod capacity;
 mod check;
 mod exclude;
+mod hold;
 mod transitions;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +13,8 @@ use pergola_model::{
     FieldIssue, FieldType, Id, Object, Record,
     expr::{Env, EvalError, Expression},
 };
+
+pub(super) use capacity::Freed;
 
 use super::Unit;
 use crate::{error::Error, ports::store::StoreError};
@@ -22,6 +27,24 @@ pub(super) struct Touched<'a> {
     pub(super) record: &'a Record,
     /// The fields whose value changed; none for a new record, of which all is.
     pub(super) changed: Option<&'a [String]>,
+    /// Whether it was a hold whose time is over: its claim is a new one.
+    pub(super) is_late: bool,
+}
+
+/// What a batch will do to one record: from nothing on create, to nothing on delete.
+pub(super) struct Planned {
+    pub(super) before: Option<Record>,
+    pub(super) after: Option<Record>,
+}
+
+impl Planned {
+    /// Whether one of these fields changes.
+    fn touches(&self, keys: &BTreeSet<String>) -> bool {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => keys.iter().any(|key| before.fields.get(key) != after.fields.get(key)),
+            _ => true,
+        }
+    }
 }
 
 impl Touched<'_> {

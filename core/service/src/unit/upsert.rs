@@ -2,7 +2,10 @@
 
 use pergola_model::{Change, ChangeKind, Fields, Object, Operation, Record, json};
 
-use super::{Batch, Unit, prepare, rules::Touched};
+use super::{
+    Batch, Unit, prepare,
+    rules::{Planned, Touched},
+};
 use crate::{
     error::Error,
     ports::{
@@ -39,10 +42,16 @@ impl Unit {
                 fields: prepare::without_nulls(row.changes),
             });
         }
+        let mut planned: Vec<Planned> =
+            records.into_iter().map(|record| Planned { before: None, after: Some(record) }).collect();
+        self.begin_holds(&object, &mut planned)?;
+        self.fit(&object, &mut planned).await?;
+        let records: Vec<Record> = planned.into_iter().filter_map(|one| one.after).collect();
         if let Err(error) = self.tx.insert(&object, &records).await {
             return Err(self.explain(&object, &records, error).await);
         }
-        let touched: Vec<Touched<'_>> = records.iter().map(|record| Touched { record, changed: None }).collect();
+        let touched: Vec<Touched<'_>> =
+            records.iter().map(|record| Touched { record, changed: None, is_late: false }).collect();
         self.check_written(&object, &touched).await?;
         for record in &records {
             self.follow(&object, None, Some(record)).await?;
@@ -74,20 +83,26 @@ impl Unit {
         }
         self.hook_updates(rights, &object, &mut rows, depth).await?;
         let mut records = Vec::with_capacity(rows.len());
-        let (mut stored, mut written) = (Vec::new(), Vec::new());
+        let mut planned = Vec::with_capacity(rows.len());
         for row in rows {
-            let changed = prepare::changed_keys(&row.before.fields, &row.changes);
+            planned.push(self.plan(&object, row)?);
+        }
+        self.begin_holds(&object, &mut planned)?;
+        self.fit(&object, &mut planned).await?;
+        let (mut stored, mut written) = (Vec::new(), Vec::new());
+        for one in planned {
+            let (Some(before), Some(now)) = (one.before, one.after) else { continue };
+            let changed = prepare::differing_keys(&before.fields, &now.fields);
             if changed.is_empty() {
-                records.push(row.before);
+                records.push(before);
                 continue;
             }
-            stored.push(row.before.clone());
-            let done = self.update_one(rights, &object, row, changed).await?;
+            let done = self.update_one(rights, &object, &before, now, changed).await?;
             records.push(done.now.clone());
+            stored.push(before);
             written.push(done);
         }
-        let touched: Vec<Touched<'_>> =
-            written.iter().map(|one| Touched { record: &one.now, changed: Some(&one.changed) }).collect();
+        let touched: Vec<Touched<'_>> = self.touched(&object, &stored, &written);
         self.check_written(&object, &touched).await?;
         for (before, one) in stored.iter().zip(&written) {
             self.follow(&object, Some(before), Some(&one.now)).await?;
@@ -124,28 +139,43 @@ impl Unit {
         Ok(())
     }
 
+    /// The record as it will be, if it may be so; without a change, the record as it is.
+    fn plan(&self, object: &Object, row: Row) -> Result<Planned, Error> {
+        let changed = prepare::changed_keys(&row.before.fields, &row.changes);
+        let mut after = row.before.clone();
+        if !changed.is_empty() {
+            after.fields.merge(row.changes);
+            prepare::check_required(object, &after.fields)?;
+            after.fields = prepare::without_nulls(after.fields);
+            after.version += 1;
+            after.updated_at = self.now;
+        }
+        Ok(Planned { before: Some(row.before), after: Some(after) })
+    }
+
+    fn touched<'a>(&self, object: &Object, stored: &[Record], written: &'a [Written]) -> Vec<Touched<'a>> {
+        let pairs = stored.iter().zip(written);
+        let touched = |(before, one): (&Record, &'a Written)| Touched {
+            record: &one.now,
+            changed: Some(&one.changed),
+            is_late: self.is_late(object, before),
+        };
+        pairs.map(touched).collect()
+    }
+
     async fn update_one(
         &mut self,
         rights: &Rights,
         object: &Object,
-        row: Row,
+        before: &Record,
+        now: Record,
         changed: Vec<String>,
     ) -> Result<Written, Error> {
-        let mut fields = row.before.fields.clone();
-        fields.merge(row.changes);
-        prepare::check_required(object, &fields)?;
-        let now = Record {
-            id: row.before.id,
-            version: row.before.version + 1,
-            created_at: row.before.created_at,
-            updated_at: self.now,
-            fields: prepare::without_nulls(fields),
-        };
-        self.check_transitions(&rights.actor, object, &row.before.fields, &now).await?;
+        self.check_transitions(&rights.actor, object, &before.fields, &now).await?;
         if let Err(error) = self.tx.update(object, &now, &changed).await {
             return Err(self.explain(object, std::slice::from_ref(&now), error).await);
         }
-        Ok(Written { before: row.before.fields, now, changed })
+        Ok(Written { before: before.fields.clone(), now, changed })
     }
 
     /// Notes what was written for the audit and the outbox.

@@ -45,6 +45,9 @@ impl Worker {
             tracing::info!(plugin = %key.plugin, action = %key.action, "a timer of an earlier version of the plugin is dropped");
             return Ok(());
         }
+        if key.plugin.is_core() {
+            return self.end_hold(timer).await;
+        }
         let record =
             self.workspace.find(&Actor::System, &key.object, key.record).await.map_err(|error| error.to_string())?;
         let Some(target) = record else { return Ok(()) };
@@ -58,6 +61,15 @@ impl Worker {
         let told = self.call(catalog, &key.plugin, Call::Timer(due)).await;
         told.map(|_| ()).map_err(|error| {
             tracing::warn!(plugin = %key.plugin, action = %key.action, attempts = timer.attempts + 1, %error, "a timer failed and is put off");
+            error.to_string()
+        })
+    }
+
+    /// The engine's own timer: nobody is told, the record gets its next code.
+    async fn end_hold(&self, timer: &StoredTimer) -> Result<(), String> {
+        let StoredTimer { key, attempts, .. } = timer;
+        self.workspace.end_hold(&key.object, key.record).await.map_err(|error| {
+            tracing::warn!(object = %key.object, record = %key.record, attempts = attempts + 1, %error, "a hold could not be ended and is tried again");
             error.to_string()
         })
     }

@@ -86,10 +86,13 @@ fn object(draft: &Draft<'_>, name: &Name, decl: &ObjectDecl, issues: &mut Issues
         fields,
         checks: Vec::new(),
         excludes: Vec::new(),
+        capacities: Vec::new(),
+        hold: None,
         uniques: Vec::new(),
         transitions: Vec::new(),
         timers: Vec::new(),
         referrers: Vec::new(),
+        rooms: Vec::new(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Pass two: the rules of objects, which name fields and carry expressions.
 
+mod capacity;
 mod check;
 mod exclude;
+mod hold;
 mod transitions;
 mod unique;
 
@@ -11,10 +13,10 @@ use super::{CatalogIssue, Draft, HANDLERS_MAX, Issues, Objects, constraint_name,
 use crate::{
     decl::ObjectDecl,
     expr::{Expression, Scope, Type},
-    field::{Field, OnDelete, OnPurge},
+    field::{Field, FieldType, OnDelete, OnPurge},
     name::{Name, ObjectName},
     nearest,
-    object::{Check, Exclude, Object, Referrer, Timer, Transitions, Unique},
+    object::{Capacity, Check, Exclude, Hold, Object, Referrer, Room, Timer, Transitions, Unique},
 };
 
 /// The most rules of a kind on one object.
@@ -25,6 +27,9 @@ const RULES_MAX: usize = 20;
 struct Rules {
     checks: Vec<Check>,
     excludes: Vec<Exclude>,
+    capacities: Vec<Capacity>,
+    hold: Option<Hold>,
+    rooms: Vec<Room>,
     uniques: Vec<Unique>,
     transitions: Vec<Transitions>,
     timers: Vec<Timer>,
@@ -56,10 +61,18 @@ pub(super) fn check(drafts: &[Draft<'_>], objects: &mut Objects, found: &mut Vec
             }
         }
     }
+    for (target, room) in rooms(&rules) {
+        if let Some(rules) = rules.get_mut(&target) {
+            rules.rooms.push(room);
+        }
+    }
     for (name, rules) in rules {
         if let Some(object) = objects.all.get_mut(&name) {
             object.checks = rules.checks;
             object.excludes = rules.excludes;
+            object.capacities = rules.capacities;
+            object.hold = rules.hold;
+            object.rooms = rules.rooms;
             object.uniques = rules.uniques;
             object.transitions = rules.transitions;
             object.timers = rules.timers;
@@ -67,6 +80,21 @@ pub(super) fn check(drafts: &[Draft<'_>], objects: &mut Objects, found: &mut Vec
         }
     }
     check_constraint_names(drafts, objects, found);
+}
+
+/// What each object tells of the room that others' capacities have.
+fn rooms(rules: &IndexMap<ObjectName, Rules>) -> Vec<(ObjectName, Room)> {
+    let mut found = Vec::new();
+    for (object, rules) in rules {
+        for capacity in &rules.capacities {
+            let reads = capacity.max.reads().related.into_iter().map(|(_, field)| field).collect();
+            let room = Room { object: object.clone(), capacity: capacity.name.clone(), reads };
+            if !room.reads.is_empty() {
+                found.push((capacity.target.clone(), room));
+            }
+        }
+    }
+    found
 }
 
 /// Constraint names are the database's, where `a_b.c` and `a.b_c` would meet.
@@ -115,6 +143,48 @@ impl<'a> Place<'a> {
         compile(source, self.draft, self.object, self.objects, expected, &self.path, issues)
     }
 
+    /// The condition under which a record counts: as declared, and that its hold, if it has one, is not over.
+    fn live(
+        &self,
+        source: Option<&String>,
+        hold: Option<&Hold>,
+        issues: &mut Issues<'_>,
+    ) -> Option<Option<Expression>> {
+        let declared = self.condition(source, issues)?;
+        let Some(hold) = hold else { return Some(declared) };
+        let Hold { field, value, until, .. } = hold;
+        let not_over = format!("!({field} == '{value}' && {until} <= now)");
+        let whole = match source {
+            Some(source) => format!("({source}) && {not_over}"),
+            None => not_over,
+        };
+        self.condition(Some(&whole), issues)
+    }
+
+    /// Passes codes of a choice.
+    fn choice(&self, name: &Name, codes: &[(&str, &String)], issues: &mut Issues<'_>) -> Option<&'a Field> {
+        let field = self.at(".field").field(name, issues)?;
+        let FieldType::Choice { of } = &field.kind else {
+            issues.add(format!("{}.field", self.path), format!("{name} is {}: take a choice", field.kind.name()));
+            return None;
+        };
+        for (key, code) in codes {
+            transitions::check_code(of, name.as_str(), code, &format!("{}.{key}", self.path), issues);
+        }
+        Some(field)
+    }
+
+    /// The engine takes a step by itself; where steps are declared, it must be among them.
+    fn step(&self, decl: &ObjectDecl, field: &Name, from: &str, to: &str, issues: &mut Issues<'_>) {
+        let Some(steps) = decl.transitions.get(field) else { return };
+        if !steps.iter().any(|step| (step.from == from || step.from == "*") && step.to == to) {
+            let message = format!(
+                "{field} cannot go from {from} to {to}: add {{ from = \"{from}\", to = \"{to}\" }} to its transitions"
+            );
+            issues.add(self.path.as_str(), message);
+        }
+    }
+
     /// A condition that may be absent; none after an issue.
     fn condition(&self, source: Option<&String>, issues: &mut Issues<'_>) -> Option<Option<Expression>> {
         match source {
@@ -133,7 +203,12 @@ fn own_rules(
     issues: &mut Issues<'_>,
 ) {
     let place = Place { draft, object, objects, path: format!("object.{}", object.name.short()) };
-    for (kind, count) in [("check", decl.check.len()), ("exclude", decl.exclude.len()), ("unique", decl.unique.len())] {
+    for (kind, count) in [
+        ("check", decl.check.len()),
+        ("exclude", decl.exclude.len()),
+        ("capacity", decl.capacity.len()),
+        ("unique", decl.unique.len()),
+    ] {
         if count > RULES_MAX {
             issues.add(place.path.as_str(), format!("an object has at most {RULES_MAX} {kind} rules"));
         }
@@ -141,11 +216,21 @@ fn own_rules(
     for (number, one) in decl.check.iter().enumerate() {
         rules.checks.extend(check::check(one, &place.at(format_args!(".check[{number}]")), issues));
     }
+    if let Some(one) = &decl.hold
+        && let Some((hold, timer)) = hold::check(one, decl, &place.at(".hold"), issues)
+    {
+        rules.hold = Some(hold);
+        rules.timers.push(timer);
+    }
     for (number, one) in decl.exclude.iter().enumerate() {
         let place = place.at(format_args!(".exclude[{number}]"));
-        if let Some(rule) = exclude::check(one, &place, &rules.excludes, issues) {
+        if let Some(rule) = exclude::check(one, &place, rules.hold.as_ref(), &rules.excludes, issues) {
             rules.excludes.push(rule);
         }
+    }
+    for (number, one) in decl.capacity.iter().enumerate() {
+        let place = place.at(format_args!(".capacity[{number}]"));
+        rules.capacities.extend(capacity::check(one, decl, &place, rules.hold.as_ref(), issues));
     }
     unique::check(decl, &place, &mut rules.uniques, issues);
     for (name, steps) in &decl.transitions {

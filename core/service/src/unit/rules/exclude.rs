@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use pergola_model::{FieldIssue, Id, Object, Record, Value, expr::Env, json, object::Exclude};
 
-use super::{Touched, Unit, not_computable};
+use super::{Touched, Unit, hold::hold_over, not_computable};
 use crate::{error::Error, mutants::Rule, ports::store::Overlap};
 
 impl Unit {
@@ -32,7 +32,8 @@ impl Unit {
         let catalog = Arc::clone(&self.catalog);
         for (rule, ids) in claims.iter().filter(|(_, ids)| !ids.is_empty()) {
             if let Some(found) = self.tx.find_overlap(&catalog, object, rule, ids, self.now).await? {
-                return Err(overlap(object, rule, found));
+                let is_late = touched.iter().any(|one| one.is_late && one.record.id == found.record);
+                return Err(if is_late { hold_over(object) } else { overlap(object, rule, found) });
             }
         }
         Ok(())

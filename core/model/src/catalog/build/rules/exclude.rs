@@ -4,7 +4,7 @@ use super::{Issues, Place, constraint_name};
 use crate::{
     decl::ExcludeDecl,
     field::{Field, FieldType},
-    object::{Exclude, ResourceField},
+    object::{Exclude, Hold, ResourceField},
 };
 
 /// The most fields in `on`: each is compared with each.
@@ -13,12 +13,13 @@ const ON_MAX: usize = 4;
 pub(super) fn check(
     decl: &ExcludeDecl,
     place: &Place<'_>,
+    hold: Option<&Hold>,
     others: &[Exclude],
     issues: &mut Issues<'_>,
 ) -> Option<Exclude> {
     let on = resources(decl, place, issues);
     interval(decl, place, issues);
-    let when = place.at(".when").condition(decl.when.as_ref(), issues);
+    let when = place.at(".when").live(decl.when.as_ref(), hold, issues);
     let object = place.object.name.as_str();
     // Twins are told apart by a number.
     let numbered = |name: String, twins: usize| {
