@@ -2,6 +2,6 @@
 
 fn main() {
     use std::io::Write as _;
-    let told = writeln!(std::io::stdout(), "cargo:rerun-if-changed=../../migrations/sqlite");
+    let told = writeln!(std::io::stdout(), "cargo:rerun-if-changed=../../migrations");
     assert!(told.is_ok(), "cargo reads this output");
 }

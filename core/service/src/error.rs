@@ -49,6 +49,10 @@ pub enum Error {
     /// Too much at once: try again.
     #[error("too many writes at once; try again in a second")]
     Busy,
+    /// The database ended it for another's sake, or went away; nothing was written. A unit of work is tried again before
+    /// anybody is told so.
+    #[error("the database was interrupted; try again in a second")]
+    Interrupted,
     /// No space; reads go on.
     #[error("the disk is full: nothing was written; reading goes on")]
     Full,
@@ -92,7 +96,7 @@ impl Error {
                 CallError::Refused { .. } | CallError::Trap { .. } => "plugin_failed",
             },
             Self::Manifest(_) => "bad_manifest",
-            Self::Busy => "busy",
+            Self::Busy | Self::Interrupted => "busy",
             Self::Full => "disk_full",
             Self::Internal(_) => "internal",
         }
@@ -141,6 +145,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Busy => Self::Busy,
+            StoreError::Interrupted => Self::Interrupted,
             StoreError::Full => Self::Full,
             StoreError::Stale => Self::stale(),
             StoreError::Taken { ref constraint } => Self::Conflict {

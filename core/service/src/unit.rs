@@ -116,6 +116,25 @@ impl Unit {
         })
     }
 
+    /// The same as the whole of the unit.
+    pub(crate) async fn apply_all(
+        &mut self,
+        rights: &Rights,
+        changes: Vec<Change>,
+        depth: u32,
+    ) -> Result<Vec<RecordOf>, Error> {
+        let result = self.apply(rights, changes, depth).await;
+        self.outcome(result)
+    }
+
+    /// What became of the unit's work: a plugin may have made an error of its own of the database's interruption.
+    pub(crate) fn outcome<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        match result {
+            Err(_) if self.tx.is_interrupted() => Err(Error::Interrupted),
+            result => result,
+        }
+    }
+
     /// Applies the changes all or nothing within the unit: after an error the unit is as before.
     pub(crate) async fn apply_nested(
         &mut self,
@@ -182,7 +201,7 @@ impl Unit {
     async fn load(&mut self, object: &Object, changes: &[Change]) -> Result<Vec<Record>, Error> {
         let ids: Vec<Id> = changes.iter().filter_map(|change| change.id).collect();
         self.hold_rooms(object, &ids).await?;
-        let found = self.tx.find_many(object, &ids).await?;
+        let found = self.tx.find_for_change(object, &ids).await?;
         let mut by_id: BTreeMap<Id, Record> = found.into_iter().map(|record| (record.id, record)).collect();
         changes
             .iter()

@@ -1,7 +1,8 @@
 //! What happens after commit: timers that fall due, events told to plugins, messages sent.
 //!
 //! Everything is at least once and survives a restart, because the work to do is rows in the
-//! store: a worker only looks at them, does the work and then marks it done.
+//! store: a worker claims them for a while, does the work and then marks it done. Several processes may work on one
+//! workspace: what one has claimed no other does, and what a killed one had claimed comes back by itself.
 
 mod bin;
 mod events;
@@ -30,6 +31,9 @@ use crate::{
 
 /// How long a worker sleeps at most: another process may have written meanwhile.
 const POLL: Duration = Duration::from_secs(1);
+/// How long what a worker claims is its own, if nobody says otherwise: calls are begun in the first half of it, and one
+/// may take 30 s.
+const LEASE: Duration = Duration::from_secs(120);
 /// The first wait after a failed attempt; doubled each time.
 const RETRY_FIRST: Duration = Duration::from_secs(10);
 /// The longest wait after a failed attempt.
@@ -39,6 +43,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(6 * 3600);
 pub struct Worker {
     workspace: Workspace,
     sink: Arc<dyn Sink>,
+    lease: Duration,
     /// When there was last nothing to be emptied from the bin.
     swept: Mutex<Option<Timestamp>>,
 }
@@ -68,15 +73,19 @@ impl Worker {
     /// A worker for a workspace; messages leave by `sink`.
     #[must_use]
     pub fn new(workspace: Workspace, sink: Arc<dyn Sink>) -> Self {
-        Self { workspace, sink, swept: Mutex::default() }
+        Self { workspace, sink, lease: LEASE, swept: Mutex::default() }
+    }
+
+    /// Claims for so long instead of two minutes. What a killed process has claimed is done by others only after that;
+    /// what takes longer than half of it may be done twice.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
     }
 
     /// Works until `stop` is true. A round under way is finished first.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) {
         let wake = self.workspace.wake();
-        if let Err(error) = self.recover().await {
-            tracing::error!(%error, "messages left over from the last run could not be looked at");
-        }
         while !*stop.borrow() {
             let busy = match self.run_once().await {
                 Ok(round) => round.did_anything(),
@@ -115,7 +124,14 @@ impl Worker {
     /// # Errors
     /// The store's.
     pub async fn next_due(&self) -> Result<Option<Timestamp>, Error> {
-        Ok(self.workspace.0.store.read().await?.next_timer().await?)
+        Ok(self.workspace.0.store.read_once().await?.next_timer().await?)
+    }
+
+    /// Until when a claim of now lasts, and until when calls are begun under it.
+    fn new_lease(&self) -> Lease {
+        let now = self.workspace.now();
+        let after = |time: Duration| now.checked_add(time).unwrap_or(Timestamp::MAX);
+        Lease { now, until: after(self.lease), begins_until: after(self.lease / 2) }
     }
 
     async fn pause(&self) -> Duration {
@@ -128,6 +144,14 @@ impl Worker {
     async fn call(&self, catalog: &Catalog, plugin: &PluginId, call: Call) -> Result<Reply, CallError> {
         call_after_commit(&self.workspace, catalog, plugin, &Actor::System, call).await
     }
+}
+
+/// The time of a claim.
+#[derive(Debug, Clone, Copy)]
+struct Lease {
+    now: Timestamp,
+    until: Timestamp,
+    begins_until: Timestamp,
 }
 
 /// Calls a plugin's handler outside any transaction.

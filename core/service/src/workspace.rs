@@ -93,9 +93,11 @@ impl Workspace {
             (sources, reader.find_setting("locale").await?)
         };
         let catalog = Catalog::build(&sources).map_err(Error::Manifest)?;
-        let steps = self.0.store.plan(&catalog).await?;
-        if !steps.is_empty() {
+        if !self.0.store.plan(&catalog).await?.is_empty() {
             let mut tx = self.0.store.write().await?;
+            // Another process may start at the same time, and have done it when this one comes to it.
+            tx.lock(&[install::SCHEMA.to_owned()]).await?;
+            let steps = self.0.store.plan(&catalog).await?;
             tx.apply_schema(&steps).await?;
             tx.commit().await?;
         }

@@ -49,6 +49,9 @@ pub(crate) struct DataArgs {
     /// Directory of all data; created where it is missing
     #[arg(long, value_name = "DIR", default_value = "./pergola-data", env = "PERGOLA_DATA")]
     pub(crate) data: PathBuf,
+    /// `PostgreSQL` database instead of a file in DIR, as `postgres://user:password@host/name`
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: Option<String>,
     /// The business within it
     #[arg(long, value_name = "NAME", default_value = "main")]
     pub(crate) workspace: String,

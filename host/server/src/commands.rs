@@ -42,6 +42,12 @@ fn prepare(data: &DataDir, quiet: bool) -> anyhow::Result<Config> {
         // A command that answers and ends should not chat about its doings.
         "warn".clone_into(&mut config.log.level);
     }
+    if let Some(url) = data.database_url() {
+        config.database.url = Some(url.to_owned());
+    }
+    if !(2..=3_600).contains(&config.worker.lease_seconds) {
+        return Err(problem("worker.lease_seconds: from 2 to 3600"));
+    }
     config::start_log(&config.log)?;
     Ok(config)
 }
@@ -53,5 +59,15 @@ fn archive_error(error: ArchiveError) -> anyhow::Error {
             problem(error.to_string())
         }
         other => other.into(),
+    }
+}
+
+/// For commands on files.
+fn refuse_server(config: &Config, instead: &str) -> anyhow::Result<()> {
+    match config.database_url() {
+        None => Ok(()),
+        Some(_) => {
+            Err(problem(format!("this works on a file, and the data are in a PostgreSQL database: use {instead}")))
+        }
     }
 }

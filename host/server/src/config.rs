@@ -14,9 +14,47 @@ use crate::say::problem;
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) worker: Worker,
     pub(crate) locale: Locale,
     pub(crate) messages: Messages,
     pub(crate) log: Log,
+}
+
+impl Config {
+    /// The server's database, if the data are not in a file.
+    pub(crate) fn database_url(&self) -> Option<&str> {
+        self.database.url.as_deref()
+    }
+}
+
+/// `[database]`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Database {
+    /// `postgres://…`; an SQLite file in the data directory, if absent.
+    pub(crate) url: Option<String>,
+}
+
+impl std::fmt::Debug for Database {
+    /// Without the URL, which has a password in it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("url", &self.url.as_ref().map(|_| "…")).finish()
+    }
+}
+
+/// `[worker]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Worker {
+    /// How long what a server takes on is its own; after that others do what it left.
+    pub(crate) lease_seconds: u64,
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Self { lease_seconds: 120 }
+    }
 }
 
 /// `[server]`
@@ -154,6 +192,10 @@ struct Loose {
     #[serde(default)]
     server: Server,
     #[serde(default)]
+    database: Database,
+    #[serde(default)]
+    worker: Worker,
+    #[serde(default)]
     locale: Locale,
     #[serde(default)]
     messages: Messages,
@@ -165,7 +207,8 @@ struct Loose {
 
 impl From<Loose> for Config {
     fn from(loose: Loose) -> Self {
-        Self { server: loose.server, locale: loose.locale, messages: loose.messages, log: loose.log }
+        let Loose { server, database, worker, locale, messages, log, _data } = loose;
+        Self { server, database, worker, locale, messages, log }
     }
 }
 

@@ -21,13 +21,15 @@ use std::{
 use anyhow::Context;
 use pergola_model::Name;
 
-use crate::{cli::DataArgs, say::problem};
+use crate::{cli::DataArgs, config, say::problem};
 
 /// A data directory and one workspace in it.
 #[derive(Clone)]
 pub(crate) struct DataDir {
     root: PathBuf,
     workspace: String,
+    /// Given on the command line.
+    database_url: Option<String>,
 }
 
 /// Held while a server runs on the directory.
@@ -37,7 +39,8 @@ impl DataDir {
     /// Opens the directory, creating it where it is missing.
     pub(crate) fn open(args: &DataArgs) -> anyhow::Result<Self> {
         Name::new(args.workspace.clone()).map_err(|error| problem(format!("--workspace: {error}")))?;
-        let dir = Self { root: args.data.clone(), workspace: args.workspace.clone() };
+        let database_url = args.database.clone();
+        let dir = Self { root: args.data.clone(), workspace: args.workspace.clone(), database_url };
         for part in ["workspaces", "plugins", "cache", "messages"] {
             let path = dir.root.join(part);
             fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -48,8 +51,10 @@ impl DataDir {
 
     /// Opens the directory of a workspace that is there already.
     pub(crate) fn open_existing(args: &DataArgs) -> anyhow::Result<Self> {
-        let dir = Self { root: args.data.clone(), workspace: args.workspace.clone() };
-        if !dir.database().is_file() {
+        let dir = Self { root: args.data.clone(), workspace: args.workspace.clone(), database_url: None };
+        // A mistake in the configuration is told when it is used.
+        let in_file = args.database.is_none() && config::load(&args.data).is_ok_and(|one| one.database_url().is_none());
+        if in_file && !dir.database().is_file() {
             let (workspace, root) = (&args.workspace, args.data.display());
             return Err(problem(format!("there is no workspace {workspace} in {root}; say where by --data DIR")));
         }
@@ -73,7 +78,7 @@ impl DataDir {
             names.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "db"));
         let held = names
             .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
-            .map(|workspace| Self { root: args.data.clone(), workspace }.lock())
+            .map(|workspace| Self { root: args.data.clone(), workspace, database_url: None }.lock())
             .collect::<anyhow::Result<Vec<_>>>()?;
         fs::remove_dir_all(&args.data).with_context(|| format!("cannot remove {}", args.data.display()))?;
         drop(held);
@@ -82,6 +87,11 @@ impl DataDir {
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The database that the command line names.
+    pub(crate) fn database_url(&self) -> Option<&str> {
+        self.database_url.as_deref()
     }
 
     pub(crate) fn workspace_name(&self) -> &str {

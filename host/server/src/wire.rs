@@ -11,11 +11,11 @@ use pergola_service::{
     Workspace,
     ports::{
         Ids,
-        store::{Store, StoredPlugin, StoredToken},
+        store::{Store, StoreError, StoredPlugin, StoredToken},
     },
     workspace::{InstallReport, Package, Ports},
 };
-use pergola_store::SqliteStore;
+use pergola_store::{Options, PostgresOptions, PostgresStore, SqliteStore};
 
 use crate::{
     config,
@@ -31,7 +31,7 @@ const LOCALE: &str = "locale";
 pub(crate) struct Opened {
     pub(crate) workspace: Workspace,
     pub(crate) runtime: Arc<Runtime>,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
 }
 
 /// Opens a workspace, creating it where it is missing.
@@ -56,9 +56,7 @@ async fn open_with(
     // Before anything is made: a workspace must not begin with settings that nobody wanted.
     let locale = locale(&config.locale)?;
     let ids: Arc<dyn Ids> = Arc::new(UuidIds::default());
-    let store = SqliteStore::open(&data.database(), pergola_store::Options::default())
-        .await
-        .with_context(|| format!("cannot open {}", data.database().display()))?;
+    let store = open_store(data, config).await?;
     let runtime =
         Runtime::new(RuntimeConfig::default(), Arc::clone(&ids)).context("cannot start the plugin runtime")?;
     let stored = store.read().await?.list_plugins().await?;
@@ -66,7 +64,7 @@ async fn open_with(
         load_stored(data, &runtime, plugin).or_else(&on_broken)?;
     }
     let workspace = Workspace::open(Ports {
-        store: Arc::clone(&store) as Arc<dyn Store>,
+        store: Arc::clone(&store),
         plugins: Arc::clone(&runtime) as Arc<dyn pergola_service::ports::plugins::Plugins>,
         clock: Arc::new(SystemClock),
         ids,
@@ -78,6 +76,25 @@ async fn open_with(
         workspace.put_locale(locale).await?;
     }
     Ok(Opened { workspace, runtime, store })
+}
+
+/// The file in the data directory, or the schema in the configured database.
+async fn open_store(data: &DataDir, config: &config::Config) -> anyhow::Result<Arc<dyn Store>> {
+    let Some(url) = config.database_url() else {
+        let path = data.database();
+        let store = SqliteStore::open(&path, Options::default()).await;
+        return Ok(store.with_context(|| format!("cannot open {}", path.display()))?);
+    };
+    let schema = format!("pergola_{}", data.workspace_name());
+    match PostgresStore::open(url, &schema, PostgresOptions::default()).await {
+        Ok(store) => Ok(store),
+        Err(StoreError::Schema(message)) => Err(problem(format!("the database: {message}"))),
+        // Not the URL itself: there is a password in it.
+        Err(StoreError::Interrupted | StoreError::Busy) => {
+            Err(problem("the database cannot be reached; is its server running, and are host and port right?"))
+        }
+        Err(error) => Err(anyhow::Error::new(error).context("cannot open the database")),
+    }
 }
 
 impl Opened {

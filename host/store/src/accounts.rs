@@ -11,6 +11,9 @@ use crate::{
     sql::Sql,
 };
 
+/// Expired answers that one new answer drops.
+const EXPIRED_AT_ONCE: i64 = 100;
+
 /// All plugins, by id.
 pub(crate) async fn list_plugins(session: &mut Session) -> Result<Vec<StoredPlugin>, StoreError> {
     let sql = Sql::new("SELECT id, manifest, digest, settings, installed_at FROM pergola_plugin ORDER BY id");
@@ -80,12 +83,21 @@ pub(crate) async fn insert_answer(
     answer: &StoredAnswer,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let mut sql = Sql::new("DELETE FROM pergola_answer WHERE expires_at <= ");
-    sql.bind(now);
-    sql.push("; INSERT INTO pergola_answer (key, request_sha256, status, body, expires_at) VALUES (?, ?, ?, ?, ?)");
-    sql.value(answer.key.as_str()).value(answer.request_sha256.as_slice()).value(i64::from(answer.status));
-    sql.value(answer.body.as_slice()).value(answer.expires_at);
-    session.execute(sql).await.map(|_| ())
+    let mut expired = Sql::new(
+        "DELETE FROM pergola_answer WHERE key IN (SELECT key FROM pergola_answer WHERE expires_at <= ? AND key <> ?",
+    );
+    expired.value(now).value(answer.key.as_str());
+    expired.push(" LIMIT ").bind(EXPIRED_AT_ONCE).push(session.dialect().for_change_of_free_ones()).push(")");
+    // Not an error where there is one: whoever wrote it at the same time may be waited for here.
+    let mut insert = Sql::new(
+        "INSERT INTO pergola_answer (key, request_sha256, status, body, expires_at) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (key) DO UPDATE SET request_sha256 = excluded.request_sha256, status = excluded.status, \
+         body = excluded.body, expires_at = excluded.expires_at WHERE pergola_answer.expires_at <= ? RETURNING key",
+    );
+    insert.value(answer.key.as_str()).value(answer.request_sha256.as_slice()).value(i64::from(answer.status));
+    insert.value(answer.body.as_slice()).value(answer.expires_at).value(now);
+    let row = session.fetch_optional(session.dialect().together(vec![expired, insert])).await?;
+    row.map(|_| ()).ok_or_else(|| StoreError::Taken { constraint: "pergola_answer.key".to_owned() })
 }
 
 /// How many answers have expired.

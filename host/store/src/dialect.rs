@@ -3,16 +3,15 @@
 //! Statements are written once, in the SQL that both take; what only one of them has stands here as a fragment.
 
 mod connection;
+mod schema;
 mod translate;
 
 use std::sync::Arc;
 
 pub(crate) use connection::{Cell, Connection, Row};
+pub(crate) use schema::id_constraint;
 
-use crate::{
-    layout::Holds,
-    sql::{Sql, quote},
-};
+use crate::sql::{Sql, hash, quote};
 
 /// A database and the place of a workspace in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,30 +19,98 @@ pub(crate) enum Dialect {
     /// The whole file.
     Sqlite,
     /// A schema, in quotes.
-    #[expect(dead_code, reason = "made by the store on PostgreSQL, which comes next")]
     Postgres(Arc<str>),
 }
 
 impl Dialect {
+    /// Whether several statements go in one step, if they return no rows but the last.
+    pub(crate) fn takes_statements_together(&self) -> bool {
+        *self == Self::Sqlite
+    }
+
+    /// Whether an error in one statement ends the transaction.
+    pub(crate) fn gives_up_at_errors(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Statements that do not see each other's rows as one step, in order where the database has one.
+    /// Only the last one's rows are answered.
+    pub(crate) fn together(&self, statements: Vec<Sql>) -> Sql {
+        let mut sql = Sql::default();
+        let last = statements.len().saturating_sub(1);
+        for (index, statement) in statements.into_iter().enumerate() {
+            match self {
+                Self::Sqlite => sql.append(statement).push(";"),
+                Self::Postgres(_) if index == last => sql.push(if index == 0 { "" } else { " " }).append(statement),
+                Self::Postgres(_) => {
+                    sql.push(if index == 0 { "WITH w" } else { ", w" }).push(&index.to_string());
+                    sql.push(" AS (").append(statement).push(")")
+                }
+            };
+        }
+        sql
+    }
+
+    /// Takes names that the transaction then holds until its end, in order; none where one unit writes at a time.
+    pub(crate) fn lock(&self, names: &[String]) -> Option<Sql> {
+        let Self::Postgres(schema) = self else { return None };
+        // In the order of the hashes, so that no two units wait for each other.
+        let mut keys: Vec<i64> = names.iter().map(|name| hash(&format!("{schema} {name}"))).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let mut sql = Sql::new("SELECT pg_advisory_xact_lock(k.key) FROM (VALUES ");
+        for (index, key) in keys.iter().enumerate() {
+            sql.push(if index == 0 { "(" } else { ", (" }).bind(*key).push(")");
+        }
+        sql.push(") AS k(key)");
+        (!keys.is_empty()).then_some(sql)
+    }
+
+    /// Before `sequence > …`: events that have no place yet count too.
+    pub(crate) fn event_is_new(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres(_) => "sequence IS NULL OR ",
+        }
+    }
+
+    /// Gives committed events their places in the outbox; none where they have them from the start, because units
+    /// commit in the order in which they write.
+    pub(crate) fn give_sequences(&self) -> Option<Sql> {
+        matches!(self, Self::Postgres(_)).then(|| {
+            Sql::new(
+                "WITH fresh AS (SELECT f.id, row_number() OVER (ORDER BY f.id) AS place \
+                 FROM (SELECT id FROM pergola_outbox WHERE sequence IS NULL ORDER BY id LIMIT 10000) AS f), \
+                 head AS (UPDATE pergola_outbox_head SET sequence = sequence + (SELECT count(*) FROM fresh) \
+                 WHERE EXISTS (SELECT 1 FROM fresh) RETURNING sequence - (SELECT count(*) FROM fresh) AS base) \
+                 UPDATE pergola_outbox AS o SET sequence = head.base + fresh.place FROM fresh, head \
+                 WHERE o.id = fresh.id",
+            )
+        })
+    }
+
+    /// At the end of a `SELECT`: the rows are about to be changed.
+    pub(crate) fn for_change(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            // Not `FOR UPDATE`: that would wait for new records that refer to these.
+            Self::Postgres(_) => " FOR NO KEY UPDATE",
+        }
+    }
+
+    /// At the end of a `SELECT`: the rows that nobody else is changing, about to be changed.
+    pub(crate) fn for_change_of_free_ones(&self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres(_) => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
     /// A table by its full name, in quotes.
     pub(crate) fn table(&self, name: &str) -> String {
         match self {
             Self::Sqlite => quote(name),
             Self::Postgres(schema) => format!("{schema}.{}", quote(name)),
-        }
-    }
-
-    /// The type of a column.
-    pub(crate) fn sql_type(&self, holds: &Holds) -> &'static str {
-        match (self, holds) {
-            (Self::Sqlite, Holds::Text | Holds::Date | Holds::Tags | Holds::Json) => "TEXT",
-            // By code points, as SQLite orders them and as texts are compared in memory.
-            (Self::Postgres(_), Holds::Text | Holds::Date | Holds::Tags | Holds::Json) => "TEXT COLLATE \"C\"",
-            (Self::Sqlite, Holds::Ref(_)) => "BLOB",
-            (Self::Postgres(_), Holds::Ref(_)) => "UUID",
-            (Self::Postgres(_), Holds::Bool) => "BOOLEAN",
-            (Self::Sqlite, _) => "INTEGER",
-            (Self::Postgres(_), _) => "BIGINT",
         }
     }
 
@@ -64,6 +131,18 @@ impl Dialect {
         if let Self::Postgres(_) = self {
             sql.push(" COLLATE \"C\"");
         }
+        sql
+    }
+
+    /// Arithmetic with what is in columns: PostgreSQL would make an error of what leaves 64 bits, even in a part of the
+    /// condition that does not count.
+    pub(crate) fn arithmetic(&self, a: Sql, sign: &str, b: Sql) -> Sql {
+        let (before, after) = match self {
+            Self::Sqlite => ("(", ""),
+            Self::Postgres(_) => ("(CAST(", " AS numeric)"),
+        };
+        let mut sql = Sql::new(before);
+        sql.append(a).push(after).push(sign).append(b).push(")");
         sql
     }
 

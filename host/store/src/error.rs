@@ -1,25 +1,11 @@
-//! From SQLite's errors to the port's.
+//! From the databases' errors to the port's.
+
+mod postgres;
+mod sqlite;
 
 use pergola_model::Object;
 use pergola_service::ports::store::StoreError;
-use sqlx::error::DatabaseError;
-
-/// How SQLite begins the message of a broken unique rule; the columns follow.
-const UNIQUE_FAILED: &str = "UNIQUE constraint failed: ";
-
-// Primary result codes: https://www.sqlite.org/rescode.html
-const SQLITE_BUSY: i32 = 5;
-const SQLITE_LOCKED: i32 = 6;
-const SQLITE_NOMEM: i32 = 7;
-const SQLITE_INTERRUPT: i32 = 9;
-const SQLITE_IOERR: i32 = 10;
-const SQLITE_CORRUPT: i32 = 11;
-const SQLITE_FULL: i32 = 13;
-// Extended result codes.
-const SQLITE_IOERR_WRITE: i32 = 778;
-const SQLITE_CONSTRAINT_FOREIGNKEY: i32 = 787;
-const SQLITE_CONSTRAINT_PRIMARYKEY: i32 = 1555;
-const SQLITE_CONSTRAINT_UNIQUE: i32 = 2067;
+use sqlx::postgres::PgDatabaseError;
 
 /// A failure that is not the database's, in its own words.
 #[derive(Debug, thiserror::Error)]
@@ -33,34 +19,40 @@ pub(crate) fn unexpected(message: impl Into<String>) -> StoreError {
 
 /// The port's error; a broken unique rule is named if it is one of `object`.
 pub(crate) fn from_sqlx(error: sqlx::Error, object: Option<&Object>) -> StoreError {
-    let Some(failure) = error.as_database_error() else {
-        return StoreError::Backend(Box::new(error));
+    let known = match error.as_database_error() {
+        None => postgres::from_connection(&error),
+        Some(failure) => match failure.try_downcast_ref::<PgDatabaseError>() {
+            Some(failure) => postgres::from_failure(failure, object),
+            None => sqlite::from_failure(failure, object),
+        },
     };
-    let code = code(failure);
-    match (code, code & 0xff) {
-        (SQLITE_CONSTRAINT_UNIQUE | SQLITE_CONSTRAINT_PRIMARYKEY, _) => {
-            StoreError::Taken { constraint: constraint(failure.message(), object) }
-        }
-        (SQLITE_CONSTRAINT_FOREIGNKEY, _) => StoreError::Reference,
-        // A quota or a limit on the file's size: SQLite calls FULL only what the system calls so.
-        (SQLITE_IOERR_WRITE, _) | (_, SQLITE_FULL) => StoreError::Full,
-        // A reader's statement is interrupted when it runs too long: another day it may be quicker.
-        (_, SQLITE_BUSY | SQLITE_LOCKED | SQLITE_INTERRUPT) => StoreError::Busy,
-        _ => StoreError::Backend(Box::new(error)),
-    }
+    known.unwrap_or_else(|| StoreError::Backend(Box::new(error)))
 }
 
-/// Whether SQLite may have rolled the whole transaction back by itself.
-///
-/// Source: <https://www.sqlite.org/lang_transaction.html>, "Response To Errors Within A Transaction".
-/// Whatever is not the database's own answer (a crashed worker, say) counts as such.
-pub(crate) fn ends_transaction(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_none_or(|failure| {
-        matches!(
-            code(failure) & 0xff,
-            SQLITE_FULL | SQLITE_IOERR | SQLITE_NOMEM | SQLITE_BUSY | SQLITE_INTERRUPT | SQLITE_CORRUPT
-        )
-    })
+/// What an error ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gravity {
+    /// The statement alone, and the database has undone it.
+    Statement,
+    /// The statement, once somebody rolls back to before it.
+    Rollback,
+    /// The transaction.
+    Transaction,
+    /// The connection.
+    Connection,
+}
+
+impl Gravity {
+    /// Of this error. Whatever is not the database's own answer (a crashed worker, say) ends everything.
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        match error.as_database_error() {
+            None => Self::Connection,
+            Some(failure) => match failure.try_downcast_ref::<PgDatabaseError>() {
+                Some(failure) => postgres::gravity(failure),
+                None => sqlite::gravity(failure),
+            },
+        }
+    }
 }
 
 /// The same error for another caller of the same group.
@@ -71,23 +63,8 @@ pub(crate) fn again(error: &StoreError) -> StoreError {
         StoreError::Stale => StoreError::Stale,
         StoreError::Full => StoreError::Full,
         StoreError::Busy => StoreError::Busy,
+        StoreError::Interrupted => StoreError::Interrupted,
         StoreError::Schema(message) => StoreError::Schema(message.clone()),
         StoreError::Backend(source) => unexpected(source.to_string()),
     }
-}
-
-fn code(failure: &dyn DatabaseError) -> i32 {
-    failure.code().and_then(|code| code.parse().ok()).unwrap_or_default()
-}
-
-/// SQLite names the columns of a broken rule (`contact.phone, contact.name`), not its index.
-fn constraint(message: &str, object: Option<&Object>) -> String {
-    let columns = message.strip_prefix(UNIQUE_FAILED).unwrap_or(message);
-    let Some(object) = object else { return columns.to_owned() };
-    let qualified = |field: &String| format!("{}.{field}", object.name);
-    object
-        .uniques
-        .iter()
-        .find(|unique| unique.fields.iter().map(qualified).collect::<Vec<_>>().join(", ") == columns)
-        .map_or_else(|| columns.to_owned(), |unique| unique.name.clone())
 }

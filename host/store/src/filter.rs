@@ -199,11 +199,17 @@ impl<'a> Filter<'a> {
     }
 
     fn arithmetic(&mut self, a: &Node, sign: &str, b: &Node, sql: &mut Sql) -> Result<(), StoreError> {
-        sql.push("(");
-        self.value(a, sql)?;
-        sql.push(sign);
-        self.value(b, sql)?;
-        sql.push(")");
+        let is_time = |node: &Node| {
+            matches!(node.ty, Type::DateTime | Type::Duration)
+                && matches!(node.kind, NodeKind::Literal(_) | NodeKind::Parameter(_) | NodeKind::Now)
+        };
+        let (left, right) = (self.part(a)?, self.part(b)?);
+        if is_time(a) && is_time(b) {
+            // `now + duration('7d')`: stays what it is compared with, so that an index serves.
+            sql.push("(").append(left).push(sign).append(right).push(")");
+        } else {
+            sql.append(self.layouts.dialect().arithmetic(left, sign, right));
+        }
         Ok(())
     }
 

@@ -25,6 +25,7 @@ mod layout;
 mod outbox;
 mod overlaps;
 mod page;
+mod postgres;
 mod purge;
 mod readers;
 mod records;
@@ -36,7 +37,9 @@ mod session;
 mod sql;
 mod store;
 mod timers;
+mod turn;
 mod view;
 mod writer;
 
+pub use postgres::{PostgresOptions, PostgresStore};
 pub use store::{Options, SqliteStore};

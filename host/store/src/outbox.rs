@@ -1,5 +1,6 @@
 //! The audit, the outbox and the plugins' places in it.
 
+use jiff::Timestamp;
 use pergola_model::{ChangeKind, ObjectName, PluginId};
 use pergola_service::ports::store::{AuditEntry, NewEvent, StoreError, StoredEvent, SubscriptionState};
 
@@ -50,24 +51,18 @@ impl Pending {
 
     /// Writes everything: one step for a small unit of work.
     pub(crate) async fn flush(&mut self, session: &mut Session) -> Result<(), StoreError> {
-        let mut statements = audit_statements(&self.audit)?;
-        statements.extend(event_statements(&self.events)?);
+        let mut audit = audit_statements(&self.audit)?.into_iter();
+        let mut events = event_statements(&self.events)?.into_iter();
         *self = Self::default();
-        let mut step = Sql::default();
-        let mut parts: usize = 0;
-        for statement in statements {
-            step.append(statement).push(";");
-            parts = parts.saturating_add(1);
-            // More would make too many different texts to keep prepared.
-            if parts == 2 {
-                session.execute(std::mem::take(&mut step)).await?;
-                parts = 0;
+        loop {
+            // Never two of one table in one step: PostgreSQL would run them in any order. Nor more than two, which
+            // would make too many different texts to keep prepared.
+            let step: Vec<Sql> = audit.next().into_iter().chain(events.next()).collect();
+            if step.is_empty() {
+                return Ok(());
             }
+            session.execute(session.dialect().together(step)).await?;
         }
-        if parts > 0 {
-            session.execute(step).await?;
-        }
-        Ok(())
     }
 }
 
@@ -109,18 +104,60 @@ fn chunks<T>(mut rest: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// Events after the plugin's place, in order of commit.
-pub(crate) async fn list_events(
+/// What the sequences of events are given out under.
+const SEQUENCES: &str = "outbox sequences";
+/// A plugin's place.
+const PLACE: &str = "coalesce((SELECT s.sequence FROM pergola_subscription AS s WHERE s.plugin = ?), 0)";
+
+/// Whether there are events after the plugin's place.
+pub(crate) async fn has_events(session: &mut Session, plugin: &PluginId) -> Result<bool, StoreError> {
+    let is_new = session.dialect().event_is_new();
+    let mut sql = Sql::new(format!("SELECT 1 FROM pergola_outbox WHERE {is_new}sequence > {PLACE} LIMIT 1"));
+    sql.value(plugin.as_str());
+    Ok(session.fetch_optional(sql).await?.is_some())
+}
+
+/// Events after the plugin's place, in order of commit, which nobody else tells it until that time.
+pub(crate) async fn claim(
     session: &mut Session,
     plugin: &PluginId,
+    now: Timestamp,
+    until: Timestamp,
     limit: u32,
 ) -> Result<Vec<StoredEvent>, StoreError> {
-    let mut sql = Sql::new(
-        "SELECT sequence, at, object, kind, record, changed FROM pergola_outbox WHERE sequence > \
-         coalesce((SELECT s.sequence FROM pergola_subscription AS s WHERE s.plugin = ",
+    give_sequences(session).await?;
+    let mut place = Sql::new(
+        "INSERT INTO pergola_subscription (plugin, sequence, attempts, retry_at) VALUES (?, 0, 0, NULL) \
+         ON CONFLICT (plugin) DO NOTHING",
     );
-    sql.bind(plugin.as_str()).push("), 0) ORDER BY sequence LIMIT ").bind(i64::from(limit));
-    session.fetch_all(sql).await?.iter().map(decode).collect()
+    place.value(plugin.as_str());
+    session.execute(place).await?;
+    let mut claim = Sql::new(
+        "UPDATE pergola_subscription SET retry_at = ? WHERE plugin IN (SELECT plugin FROM pergola_subscription \
+         WHERE plugin = ? AND (retry_at IS NULL OR retry_at <= ?)",
+    );
+    claim.value(until).value(plugin.as_str()).value(now);
+    claim.push(session.dialect().for_change_of_free_ones()).push(")");
+    if session.execute(claim).await? == 0 {
+        return Ok(Vec::new());
+    }
+    let mut events = Sql::new(format!(
+        "SELECT sequence, at, object, kind, record, changed FROM pergola_outbox WHERE sequence > {PLACE} \
+         ORDER BY sequence LIMIT "
+    ));
+    events.value(plugin.as_str()).bind(i64::from(limit));
+    session.fetch_all(events).await?.iter().map(decode).collect()
+}
+
+/// Events that were committed get their places, where they do not have them from the start: one process at a time, so
+/// that whatever is committed later gets a later place.
+async fn give_sequences(session: &mut Session) -> Result<(), StoreError> {
+    let Some(give) = session.dialect().give_sequences() else { return Ok(()) };
+    // The next statement sees what the one who held this before has committed.
+    if let Some(lock) = session.dialect().lock(&[SEQUENCES.to_owned()]) {
+        session.execute(lock).await?;
+    }
+    session.execute(give).await.map(|_| ())
 }
 
 fn decode(row: &Row) -> Result<StoredEvent, StoreError> {
@@ -141,18 +178,16 @@ pub(crate) async fn subscription(session: &mut Session, plugin: &PluginId) -> Re
     Ok(SubscriptionState { sequence: cells.take()?, attempts: cells.take()?, retry_at: cells.take_optional_time()? })
 }
 
-/// Sets the plugin's place in the outbox.
-pub(crate) async fn set_subscription(
+/// Sets the plugin's place, if the claim until that time is still the last one.
+pub(crate) async fn finish(
     session: &mut Session,
     plugin: &PluginId,
+    claimed_until: Timestamp,
     state: &SubscriptionState,
 ) -> Result<(), StoreError> {
-    let mut sql = Sql::new(
-        "INSERT INTO pergola_subscription (plugin, sequence, attempts, retry_at) VALUES (?, ?, ?, ?) \
-         ON CONFLICT (plugin) DO UPDATE SET sequence = excluded.sequence, attempts = excluded.attempts, \
-         retry_at = excluded.retry_at",
-    );
-    sql.value(plugin.as_str()).value(state.sequence).value(state.attempts).value(state.retry_at);
+    let mut sql = Sql::new("UPDATE pergola_subscription SET sequence = ");
+    sql.bind(state.sequence).push(", attempts = ").bind(state.attempts).push(", retry_at = ").bind(state.retry_at);
+    sql.push(" WHERE plugin = ").bind(plugin.as_str()).push(" AND retry_at = ").bind(claimed_until);
     session.execute(sql).await.map(|_| ())
 }
 
@@ -161,8 +196,7 @@ pub(crate) async fn trim(session: &mut Session, plugins: &[PluginId]) -> Result<
     let mut sql = Sql::new("DELETE FROM pergola_outbox");
     for (index, plugin) in plugins.iter().enumerate() {
         sql.push(if index == 0 { " WHERE sequence <= " } else { " AND sequence <= " });
-        sql.push("coalesce((SELECT s.sequence FROM pergola_subscription AS s WHERE s.plugin = ");
-        sql.bind(plugin.as_str()).push("), 0)");
+        sql.push(PLACE).value(plugin.as_str());
     }
     session.execute(sql).await.map(|_| ())
 }

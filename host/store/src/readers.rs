@@ -17,7 +17,7 @@ use crate::{
     dialect::Connection,
     error::{self, from_sqlx},
     layout::Layouts,
-    session::{Session, Stop},
+    session::{Limit, Session, Stop},
     sql::Sql,
     writer::stopped,
 };
@@ -62,7 +62,8 @@ impl Readers {
             Some(idle) => idle,
             None => self.open().await?,
         };
-        let session = Session::reading(connection, Arc::clone(&self.layouts), stop.clone(), self.statement_timeout);
+        let limit = Limit::Interrupt(stop.clone(), self.statement_timeout);
+        let session = Session::in_transaction(connection, Arc::clone(&self.layouts), "BEGIN", limit);
         Ok(Loan { session: Some(session), stop, permit: Some(permit), readers: Arc::clone(self) })
     }
 

@@ -29,12 +29,28 @@ pub(crate) async fn find(session: &mut Session, object: &Object, id: Id) -> Resu
 
 /// The records that exist among these ids.
 pub(crate) async fn find_many(session: &mut Session, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError> {
+    find_among(session, object, ids, "").await
+}
+
+/// The same, and nobody else changes them until the end of the transaction.
+pub(crate) async fn find_for_change(
+    session: &mut Session,
+    object: &Object,
+    ids: &[Id],
+) -> Result<Vec<Record>, StoreError> {
+    let lock = session.dialect().for_change();
+    // In order of the ids, so that no two units wait for each other.
+    let end = if lock.is_empty() { String::new() } else { format!(" ORDER BY t.\"id\"{lock}") };
+    find_among(session, object, ids, &end).await
+}
+
+async fn find_among(session: &mut Session, object: &Object, ids: &[Id], end: &str) -> Result<Vec<Record>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let layout = session.layouts().of(object);
     let mut sql = select_from(&layout);
-    sql.push(" WHERE t.\"id\" IN ").push(&id_placeholders(ids.len())?);
+    sql.push(" WHERE t.\"id\" IN ").push(&id_placeholders(ids.len())?).push(end);
     bind_ids(&mut sql, ids);
     let rows = session.fetch_all(sql).await?;
     rows.iter().map(|row| row::decode(row, layout.columns.iter())).collect()
@@ -46,19 +62,18 @@ pub(crate) async fn insert(session: &mut Session, object: &Object, records: &[Re
     let statements = inserts(&layout, records)?;
     if statements.len() <= 1 {
         for sql in statements {
-            session.execute_on(Some(object), sql).await?;
+            session.write_on(object, sql).await?;
         }
         return Ok(());
     }
-    session.execute(Sql::new(format!("SAVEPOINT {BATCH}"))).await?;
+    session.savepoint(BATCH).await?;
     for sql in statements {
         if let Err(error) = session.execute_on(Some(object), sql).await {
-            session.execute(Sql::new(format!("ROLLBACK TO {BATCH}; RELEASE {BATCH}"))).await?;
+            session.roll_back_to(BATCH).await?;
             return Err(error);
         }
     }
-    session.execute(Sql::new(format!("RELEASE {BATCH}"))).await?;
-    Ok(())
+    session.release(BATCH).await
 }
 
 fn inserts(layout: &Layout, records: &[Record]) -> Result<Vec<Sql>, StoreError> {
@@ -106,7 +121,7 @@ pub(crate) async fn update(
     }
     sql.push(" WHERE \"id\" = ").bind(record.id);
     sql.push(" AND \"version\" = ").bind(record.version.saturating_sub(1));
-    let rows = session.execute_on(Some(object), sql).await?;
+    let rows = session.write_on(object, sql).await?;
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
@@ -115,7 +130,7 @@ pub(crate) async fn delete(session: &mut Session, object: &Object, id: Id, versi
     let mut sql = Sql::new("DELETE FROM ");
     sql.push(&session.layouts().of(object).table).push(" WHERE \"id\" = ").bind(id);
     sql.push(" AND \"version\" = ").bind(version);
-    let rows = session.execute_on(Some(object), sql).await?;
+    let rows = session.write_on(object, sql).await?;
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 

@@ -1,51 +1,26 @@
 //! One connection in one transaction, and what is known about its health.
+//!
+//! The port promises that a failed write leaves the rest of the unit usable. SQLite undoes the one statement by itself;
+//! PostgreSQL gives up the whole transaction at any error, so there a write goes back to a place since which nothing was
+//! written: the begin of the transaction, a savepoint of the caller's, or else one that is set for it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+mod limit;
+
+use std::sync::Arc;
 
 use pergola_model::Object;
 use pergola_service::ports::store::StoreError;
-use sqlx::SqliteConnection;
 
+pub(crate) use self::limit::{Limit, Stop};
 use crate::{
-    dialect::{Connection, Row},
-    error,
+    dialect::{Connection, Dialect, Row},
+    error::{self, Gravity},
     layout::Layouts,
     sql::Sql,
 };
 
-/// Instructions of SQLite's virtual machine between two looks at the stop flag: about 0.1 ms.
-const STEPS_PER_LOOK: i32 = 10_000;
-
-/// Ends a statement that nobody waits for any more, or that has run for too long.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Installs it on a connection, for good.
-    pub(crate) async fn install(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
-        let stop = Self::default();
-        let flag = Arc::clone(&stop.0);
-        let mut handle = connection.lock_handle().await?;
-        handle.set_progress_handler(STEPS_PER_LOOK, move || !flag.load(Ordering::Relaxed));
-        Ok(stop)
-    }
-
-    /// Interrupts what runs.
-    pub(crate) fn raise(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Lets statements run again.
-    pub(crate) fn lower(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
+/// The savepoint that is set before a write where there is no other place to go back to.
+const GUARD: &str = "guard";
 
 /// Whether statements may still run.
 #[derive(Debug)]
@@ -53,36 +28,54 @@ enum State {
     Ready,
     /// A statement was sent and its answer not seen: its future may have been dropped, and then nobody knows.
     Running,
-    /// SQLite may have rolled everything back; a further statement would stand alone and be durable at once.
+    /// PostgreSQL waits for a rollback, to a savepoint at least.
+    Aborted(StoreError),
+    /// The transaction is over; a further statement would stand alone and be durable at once.
     Broken(StoreError),
+    /// The connection is of no use any more.
+    Lost(StoreError),
+}
+
+/// Where a failed statement can go back to without a loss.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Begin,
+    Savepoint(String),
 }
 
 /// A connection that runs one unit's or one reader's statements.
 pub(crate) struct Session {
     connection: Connection,
     layouts: Arc<Layouts>,
-    /// Runs in the same step as the first statement, because each step to SQLite's thread and back costs about 15 µs.
-    before_first: Option<&'static str>,
+    /// What begins the transaction, before the first statement; none if it has begun or there is none.
+    begin: Option<&'static str>,
+    /// The same, for after a rollback.
+    began_with: &'static str,
     state: State,
-    /// For readers: what ends a statement, and when.
-    limit: Option<(Stop, Duration)>,
+    limit: Limit,
+    /// The last place since which nothing was written.
+    clean: Option<Place>,
+    /// Whether [`GUARD`] is set.
+    has_guard: bool,
 }
 
 impl Session {
-    /// A session in a transaction that is open already.
-    pub(crate) fn new(connection: Connection, layouts: Arc<Layouts>) -> Self {
-        Self { connection, layouts, before_first: None, state: State::Ready, limit: None }
+    /// A session in a transaction that is open already, or of statements that stand alone.
+    pub(crate) fn new(connection: Connection, layouts: Arc<Layouts>, limit: Limit) -> Self {
+        let (begin, began_with, clean) = (None, "", None);
+        Self { connection, layouts, begin, began_with, state: State::Ready, limit, clean, has_guard: false }
     }
 
-    /// A session that takes the turn to write with its first statement: hooks may think before it, and a step
-    /// to a thread that has gone to sleep meanwhile costs more than most hooks.
-    pub(crate) fn writing(connection: Connection, layouts: Arc<Layouts>) -> Self {
-        Self { before_first: Some("BEGIN IMMEDIATE;"), ..Self::new(connection, layouts) }
-    }
-
-    /// A session that begins a transaction with its first statement, each of which ends in time.
-    pub(crate) fn reading(connection: Connection, layouts: Arc<Layouts>, stop: Stop, limit: Duration) -> Self {
-        Self { before_first: Some("BEGIN;"), limit: Some((stop, limit)), ..Self::new(connection, layouts) }
+    /// A session that begins a transaction with its first statement: hooks may think before it, and an open
+    /// transaction that waits for them would hold others up.
+    pub(crate) fn in_transaction(
+        connection: Connection,
+        layouts: Arc<Layouts>,
+        begin: &'static str,
+        limit: Limit,
+    ) -> Self {
+        let clean = Some(Place::Begin);
+        Self { begin: Some(begin), began_with: begin, clean, ..Self::new(connection, layouts, limit) }
     }
 
     /// How objects lie in tables.
@@ -90,33 +83,47 @@ impl Session {
         &self.layouts
     }
 
+    /// Which database it is.
+    pub(crate) fn dialect(&self) -> &Dialect {
+        self.layouts.dialect()
+    }
+
     /// The connection, and an error if its transaction is not sound.
     pub(crate) fn into_parts(self) -> (Connection, Result<(), StoreError>) {
-        (self.connection, Self::soundness(&self.state))
+        let sound = self.soundness();
+        (self.connection, sound)
+    }
+
+    /// Whether the connection can still be asked: nothing runs on it, and it is there.
+    pub(crate) fn is_answering(&self) -> bool {
+        !matches!(self.state, State::Running | State::Lost(_))
+    }
+
+    /// Whether the database has ended the transaction from outside.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        matches!(self.state, State::Broken(StoreError::Interrupted) | State::Lost(StoreError::Interrupted))
     }
 
     /// Whether a transaction was begun.
     pub(crate) fn has_begun(&self) -> bool {
-        self.before_first.is_none()
+        self.begin.is_none()
     }
 
     /// All rows.
     pub(crate) async fn fetch_all(&mut self, sql: Sql) -> Result<Vec<Row>, StoreError> {
-        let sql = self.begin(sql)?;
-        let watch = Watch::new(self.limit.as_ref());
-        let result = watch.within(self.connection.fetch_all(sql)).await;
-        self.end(result, None)
+        let sql = self.start(sql).await?;
+        let result = self.limit.within(self.connection.fetch_all(sql)).await;
+        self.end(result, None).await
     }
 
     /// The first row.
     pub(crate) async fn fetch_optional(&mut self, sql: Sql) -> Result<Option<Row>, StoreError> {
-        let sql = self.begin(sql)?;
-        let watch = Watch::new(self.limit.as_ref());
-        let result = watch.within(self.connection.fetch_optional(sql)).await;
-        self.end(result, None)
+        let sql = self.start(sql).await?;
+        let result = self.limit.within(self.connection.fetch_optional(sql)).await;
+        self.end(result, None).await
     }
 
-    /// How many rows it changed.
+    /// How many rows it changed. After an error the transaction may be lost.
     pub(crate) async fn execute(&mut self, sql: Sql) -> Result<u64, StoreError> {
         self.execute_on(None, sql).await
     }
@@ -124,82 +131,143 @@ impl Session {
     /// The same; a broken unique rule is named if it is one of the object's.
     pub(crate) async fn execute_on(&mut self, object: Option<&Object>, sql: Sql) -> Result<u64, StoreError> {
         // Alone, because SQLite would count the rows of the statement before the transaction once more.
-        if let Some(first) = self.before_first.take() {
-            let first = self.begin(Sql::new(first))?;
-            let result = self.connection.execute(first).await;
-            self.end(result, None)?;
-        }
-        let sql = self.begin(sql)?;
-        let result = self.connection.execute(sql).await;
-        self.end(result, object)
+        self.begin().await?;
+        let sql = self.start(sql).await?;
+        let result = self.limit.within(self.connection.execute(sql)).await;
+        let rows = self.end(result, object).await?;
+        self.clean = None;
+        Ok(rows)
     }
 
-    fn begin(&mut self, sql: Sql) -> Result<Sql, StoreError> {
-        Self::soundness(&self.state)?;
-        let sql = match self.before_first.take() {
-            Some(first) => sql.after(first),
+    /// The same for a write that may fail for the record's sake: after an error the transaction is as before.
+    pub(crate) async fn write_on(&mut self, object: &Object, sql: Sql) -> Result<u64, StoreError> {
+        if self.clean.is_none() && self.dialect().gives_up_at_errors() {
+            let text = if self.has_guard { "RELEASE guard; SAVEPOINT guard" } else { "SAVEPOINT guard" };
+            self.run(text).await?;
+            self.has_guard = true;
+            self.clean = Some(Place::Savepoint(GUARD.to_owned()));
+        }
+        self.execute_on(Some(object), sql).await
+    }
+
+    /// Statements without values, several perhaps.
+    pub(crate) async fn run(&mut self, text: &str) -> Result<(), StoreError> {
+        self.begin().await?;
+        self.soundness()?;
+        self.state = State::Running;
+        let result = self.limit.within(self.connection.run(text)).await;
+        self.end(result, None).await
+    }
+
+    /// A place to go back to.
+    pub(crate) async fn savepoint(&mut self, name: &str) -> Result<(), StoreError> {
+        // A guard that stays would end with the savepoint's own end only if it lay within it.
+        let release = if self.has_guard { "RELEASE guard; " } else { "" };
+        self.run(&format!("{release}SAVEPOINT {name}")).await?;
+        self.has_guard = false;
+        self.clean = Some(Place::Savepoint(name.to_owned()));
+        Ok(())
+    }
+
+    /// Keeps what was written since.
+    pub(crate) async fn release(&mut self, name: &str) -> Result<(), StoreError> {
+        self.run(&format!("RELEASE {name}")).await?;
+        (self.has_guard, self.clean) = (false, None);
+        Ok(())
+    }
+
+    /// Undoes what was written since, and forgets the place.
+    pub(crate) async fn roll_back_to(&mut self, name: &str) -> Result<(), StoreError> {
+        if let State::Aborted(_) = self.state {
+            self.state = State::Ready;
+        }
+        self.run(&format!("ROLLBACK TO {name}; RELEASE {name}")).await?;
+        (self.has_guard, self.clean) = (false, None);
+        Ok(())
+    }
+
+    /// Makes everything durable.
+    pub(crate) async fn commit(&mut self) -> Result<(), StoreError> {
+        self.soundness()?;
+        if !self.has_begun() {
+            return Ok(());
+        }
+        let done = self.run("COMMIT").await;
+        match (&self.state, done) {
+            (State::Lost(_), Err(_)) => Err(error::unexpected(
+                "the connection to the database broke during a commit: look whether it was written before trying again",
+            )),
+            (_, done) => done,
+        }
+    }
+
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        let Some(begin) = self.begin.take() else { return Ok(()) };
+        self.soundness()?;
+        self.state = State::Running;
+        let result = self.limit.within(self.connection.run(begin)).await;
+        self.end(result, None).await
+    }
+
+    async fn start(&mut self, sql: Sql) -> Result<Sql, StoreError> {
+        self.soundness()?;
+        let sql = match self.begin {
+            // In one step, because each step to SQLite's thread and back costs about 15 µs.
+            Some(begin) if self.dialect().takes_statements_together() => {
+                self.begin = None;
+                sql.after(&format!("{begin};"))
+            }
+            Some(_) => {
+                self.begin().await?;
+                sql
+            }
             None => sql,
         };
         self.state = State::Running;
         Ok(sql)
     }
 
-    fn end<T>(&mut self, result: Result<T, sqlx::Error>, object: Option<&Object>) -> Result<T, StoreError> {
+    async fn end<T>(&mut self, result: Result<T, sqlx::Error>, object: Option<&Object>) -> Result<T, StoreError> {
         self.state = State::Ready;
-        result.map_err(|error| {
-            let ends = error::ends_transaction(&error);
-            let error = error::from_sqlx(error, object);
-            if ends {
-                self.state = State::Broken(error::again(&error));
-            }
-            error
-        })
+        let error = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        let gravity = Gravity::of(&error);
+        let error = error::from_sqlx(error, object);
+        match gravity {
+            Gravity::Statement => {}
+            Gravity::Rollback => self.go_back(&error).await,
+            Gravity::Transaction => self.state = State::Broken(error::again(&error)),
+            Gravity::Connection => self.state = State::Lost(error::again(&error)),
+        }
+        Err(error)
     }
 
-    fn soundness(state: &State) -> Result<(), StoreError> {
-        match state {
+    /// To the last place since which nothing was written, if there is one.
+    async fn go_back(&mut self, cause: &StoreError) {
+        let text = match &self.clean {
+            // A statement that stood alone.
+            None if self.began_with.is_empty() => return,
+            None => {
+                self.state = State::Aborted(error::again(cause));
+                return;
+            }
+            Some(Place::Begin) => format!("ROLLBACK; {}", self.began_with),
+            Some(Place::Savepoint(name)) => format!("ROLLBACK TO {name}"),
+        };
+        self.state = State::Running;
+        self.state = match self.limit.within(self.connection.run(&text)).await {
+            Ok(()) => State::Ready,
+            Err(error) => State::Lost(error::from_sqlx(error, None)),
+        };
+    }
+
+    fn soundness(&self) -> Result<(), StoreError> {
+        match &self.state {
             State::Ready => Ok(()),
             State::Running => Err(error::unexpected("a statement was cancelled, so its transaction cannot go on")),
-            State::Broken(error) => Err(error::again(error)),
-        }
-    }
-}
-
-/// Interrupts a statement when its time is up, or when its future is dropped.
-struct Watch<'a> {
-    limit: Option<&'a (Stop, Duration)>,
-    done: bool,
-}
-
-impl<'a> Watch<'a> {
-    fn new(limit: Option<&'a (Stop, Duration)>) -> Self {
-        Self { limit, done: false }
-    }
-
-    async fn within<T>(mut self, statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
-        let Some((stop, limit)) = self.limit else { return statement.await };
-        let started = Instant::now();
-        let mut statement = std::pin::pin!(statement);
-        let result = match tokio::time::timeout(*limit, &mut statement).await {
-            Ok(result) => result,
-            Err(_) => {
-                tracing::warn!(
-                    duration_ms = started.elapsed().as_millis(),
-                    "a statement was stopped at its time limit"
-                );
-                stop.raise();
-                statement.await
-            }
-        };
-        self.done = true;
-        result
-    }
-}
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        if let (false, Some((stop, _))) = (self.done, self.limit) {
-            stop.raise();
+            State::Aborted(error) | State::Broken(error) | State::Lost(error) => Err(error::again(error)),
         }
     }
 }

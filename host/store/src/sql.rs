@@ -3,7 +3,10 @@
 //! All dynamic SQL of this crate is built on this type: names are quoted here, values are always bound. A placeholder is
 //! `?` and a system table has its bare name; the connection that runs the statement makes of it what its database wants.
 
+use std::borrow::Cow;
+
 use pergola_model::Id;
+use sha2::{Digest as _, Sha256};
 
 /// The most values that one statement can bind: SQLite's limit, which is half of PostgreSQL's.
 ///
@@ -159,7 +162,26 @@ impl Sql {
     }
 }
 
+/// The longest name that PostgreSQL keeps whole.
+const NAME_BYTES_MAX: usize = 63;
+
+/// A name as the databases have it: a long one is cut and told apart by its hash.
+pub(crate) fn identifier(name: &str) -> Cow<'_, str> {
+    if name.len() <= NAME_BYTES_MAX {
+        return Cow::Borrowed(name);
+    }
+    // Names are ASCII, by their patterns.
+    let begin = name.get(..46).unwrap_or_default();
+    Cow::Owned(format!("{begin}~{:016x}", hash(name)))
+}
+
+/// 64 bits of a text that stay the same for ever.
+pub(crate) fn hash(text: &str) -> i64 {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}
+
 /// A name in quotes. Names match `[a-z0-9_.$]+` already; doubling keeps a mistake elsewhere from becoming an injection.
 pub(crate) fn quote(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+    format!("\"{}\"", identifier(name).replace('"', "\"\""))
 }

@@ -17,6 +17,7 @@ use crate::{
     layout::Layouts,
     readers::Readers,
     schema, scrub,
+    turn::Turn,
     view::View,
     writer::{GroupLimits, Lease, Message, Writer, stopped},
 };
@@ -110,16 +111,6 @@ impl SqliteStore {
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
 
-    /// Finishes the units of work that are queued, takes no more, and closes the file.
-    pub async fn close(&self) {
-        let (closed, done) = oneshot::channel();
-        if self.queue.send(Message::Close(closed)).await.is_ok() {
-            // An error means that somebody else closed it meanwhile.
-            drop(done.await);
-        }
-        self.readers.close().await;
-    }
-
     async fn lease(&self) -> Result<Lease, StoreError> {
         let (grant, granted) = oneshot::channel();
         self.queue.try_send(Message::Turn(grant)).map_err(|error| match error {
@@ -140,7 +131,16 @@ impl Store for SqliteStore {
     }
 
     async fn write(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        Ok(Box::new(View::writing(self.lease().await?)))
+        Ok(Box::new(View::writing(Turn::Group(self.lease().await?))))
+    }
+
+    async fn close(&self) {
+        let (closed, done) = oneshot::channel();
+        if self.queue.send(Message::Close(closed)).await.is_ok() {
+            // An error means that somebody else closed it meanwhile.
+            drop(done.await);
+        }
+        self.readers.close().await;
     }
 
     async fn plan(&self, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError> {

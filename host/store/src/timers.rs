@@ -11,19 +11,27 @@ const TIMERS_PER_STATEMENT: usize = 64;
 
 const KEY_IS: &str = "plugin = ? AND object = ? AND action = ? AND record = ?";
 
-/// Timers due and not waiting for a retry, earliest first.
-pub(crate) async fn list_due(
+/// Timers due and claimed by nobody, earliest first; now they are.
+pub(crate) async fn claim(
     session: &mut Session,
     now: Timestamp,
+    until: Timestamp,
     limit: u32,
 ) -> Result<Vec<StoredTimer>, StoreError> {
-    let mut sql =
-        Sql::new("SELECT plugin, object, action, record, due_at, attempts FROM pergola_timer WHERE wake_at <= ");
-    sql.bind(now).push(" ORDER BY wake_at, plugin, object, action, record LIMIT ").bind(i64::from(limit));
-    session.fetch_all(sql).await?.iter().map(decode).collect()
+    let mut sql = Sql::new("UPDATE pergola_timer SET wake_at = ");
+    sql.bind(until).push(
+        " WHERE (plugin, object, action, record) IN (SELECT plugin, object, action, record FROM pergola_timer \
+         WHERE wake_at <= ",
+    );
+    sql.bind(now).push(" ORDER BY wake_at LIMIT ").bind(i64::from(limit));
+    sql.push(session.dialect().for_change_of_free_ones());
+    sql.push(") RETURNING plugin, object, action, record, due_at, attempts");
+    let mut timers = session.fetch_all(sql).await?.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+    timers.sort_by(|a, b| (a.due_at, &a.key).cmp(&(b.due_at, &b.key)));
+    Ok(timers)
 }
 
-/// When the next timer falls due or is to be retried.
+/// When the next timer falls due, is to be retried, or comes back from a claim.
 pub(crate) async fn next(session: &mut Session) -> Result<Option<Timestamp>, StoreError> {
     let row = session.fetch_optional(Sql::new("SELECT wake_at FROM pergola_timer ORDER BY wake_at LIMIT 1")).await?;
     row.map(|row| Cells::new(&row).take_time()).transpose()
@@ -78,11 +86,17 @@ pub(crate) async fn clear(session: &mut Session, timers: &[TimerKey]) -> Result<
     Ok(())
 }
 
-/// Removes a fired timer, unless it was set to another time meanwhile.
-pub(crate) async fn finish(session: &mut Session, timer: &StoredTimer) -> Result<(), StoreError> {
-    let mut sql = Sql::new(format!("DELETE FROM pergola_timer WHERE {KEY_IS} AND due_at = ?"));
-    bind_key(&mut sql, &timer.key).value(timer.due_at);
-    session.execute(sql).await.map(|_| ())
+/// Removes fired timers, unless they were set to another time meanwhile.
+pub(crate) async fn finish(session: &mut Session, timers: &[StoredTimer]) -> Result<(), StoreError> {
+    for chunk in timers.chunks(TIMERS_PER_STATEMENT) {
+        let mut sql = Sql::new("DELETE FROM pergola_timer WHERE ");
+        for (index, timer) in chunk.iter().enumerate() {
+            sql.push(if index == 0 { "(" } else { " OR (" }).push(KEY_IS).push(" AND due_at = ?)");
+            bind_key(&mut sql, &timer.key).value(timer.due_at);
+        }
+        session.execute(sql).await?;
+    }
+    Ok(())
 }
 
 /// Notes a failed attempt, unless the timer was set to another time meanwhile.

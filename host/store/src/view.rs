@@ -19,13 +19,14 @@ use pergola_service::ports::store::{
 use crate::{
     accounts, bin, imports,
     outbox::{self, Mark, Pending},
-    overlaps, page, purge,
+    overlaps, page,
+    postgres::Loan as PostgresLoan,
+    purge,
     readers::Loan,
     records, rooms, schema,
     session::Session,
-    sql::Sql,
     timers,
-    writer::Lease,
+    turn::Turn,
 };
 
 /// Where a view's connection comes from.
@@ -40,9 +41,15 @@ impl Source for Loan {
     }
 }
 
+impl Source for PostgresLoan {
+    fn session(&mut self) -> Result<&mut Session, StoreError> {
+        PostgresLoan::session(self)
+    }
+}
+
 /// The write connection and what the unit of work has yet to write.
 pub(crate) struct Unit {
-    lease: Lease,
+    turn: Turn,
     pending: Pending,
     /// What was pending at each open savepoint.
     marks: Vec<Mark>,
@@ -50,34 +57,30 @@ pub(crate) struct Unit {
 
 impl Source for Unit {
     fn session(&mut self) -> Result<&mut Session, StoreError> {
-        self.lease.session()
+        self.turn.session()
     }
 }
 
 impl Unit {
     async fn flush(&mut self) -> Result<(), StoreError> {
-        self.pending.flush(self.lease.session()?).await
-    }
-
-    async fn run(&mut self, statement: String) -> Result<(), StoreError> {
-        self.lease.session()?.execute(Sql::new(statement)).await.map(|_| ())
+        self.pending.flush(self.turn.session()?).await
     }
 }
 
 /// A connection as the port sees it.
 pub(crate) struct View<S>(S);
 
-impl View<Loan> {
+impl<S: Source> View<S> {
     /// A reader.
-    pub(crate) fn reading(loan: Loan) -> Self {
+    pub(crate) fn reading(loan: S) -> Self {
         Self(loan)
     }
 }
 
 impl View<Unit> {
     /// A unit of work.
-    pub(crate) fn writing(lease: Lease) -> Self {
-        Self(Unit { lease, pending: Pending::default(), marks: Vec::new() })
+    pub(crate) fn writing(turn: Turn) -> Self {
+        Self(Unit { turn, pending: Pending::default(), marks: Vec::new() })
     }
 }
 
@@ -107,10 +110,6 @@ impl<S: Source> Reader for View<S> {
         accounts::find_setting(self.0.session()?, key).await
     }
 
-    async fn list_due_timers(&mut self, now: Timestamp, limit: u32) -> Result<Vec<StoredTimer>, StoreError> {
-        timers::list_due(self.0.session()?, now, limit).await
-    }
-
     async fn list_timers(&mut self, after: Option<&TimerKey>, limit: u32) -> Result<Vec<StoredTimer>, StoreError> {
         timers::list(self.0.session()?, after, limit).await
     }
@@ -119,8 +118,8 @@ impl<S: Source> Reader for View<S> {
         timers::next(self.0.session()?).await
     }
 
-    async fn list_events(&mut self, plugin: &PluginId, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        outbox::list_events(self.0.session()?, plugin, limit).await
+    async fn has_events(&mut self, plugin: &PluginId) -> Result<bool, StoreError> {
+        outbox::has_events(self.0.session()?, plugin).await
     }
 
     async fn subscription(&mut self, plugin: &PluginId) -> Result<SubscriptionState, StoreError> {
@@ -226,27 +225,37 @@ impl Transaction for View<Unit> {
         rooms::sum_taken(self.0.session()?, catalog, object, rule, on, now).await
     }
 
-    /// There is one writer, so whoever writes holds every name.
-    async fn lock(&mut self, _names: &[String]) -> Result<(), StoreError> {
-        Ok(())
+    async fn lock(&mut self, names: &[String]) -> Result<(), StoreError> {
+        let session = self.0.session()?;
+        match session.dialect().lock(names) {
+            Some(sql) => session.execute(sql).await.map(|_| ()),
+            // There is one writer, so whoever writes holds every name.
+            None => Ok(()),
+        }
+    }
+
+    async fn find_for_change(&mut self, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError> {
+        records::find_for_change(self.0.session()?, object, ids).await
     }
 
     async fn savepoint(&mut self) -> Result<(), StoreError> {
-        self.0.run(format!("SAVEPOINT s{}", self.0.marks.len())).await?;
+        let name = format!("s{}", self.0.marks.len());
+        self.0.session()?.savepoint(&name).await?;
         self.0.marks.push(self.0.pending.mark());
         Ok(())
     }
 
     async fn release_savepoint(&mut self) -> Result<(), StoreError> {
         self.0.marks.pop().ok_or_else(no_savepoint)?;
-        self.0.run(format!("RELEASE s{}", self.0.marks.len())).await
+        let name = format!("s{}", self.0.marks.len());
+        self.0.session()?.release(&name).await
     }
 
     async fn rollback_savepoint(&mut self) -> Result<(), StoreError> {
         let mark = self.0.marks.pop().ok_or_else(no_savepoint)?;
         self.0.pending.truncate(mark);
         let name = format!("s{}", self.0.marks.len());
-        self.0.run(format!("ROLLBACK TO {name}; RELEASE {name}")).await
+        self.0.session()?.roll_back_to(&name).await
     }
 
     async fn append_audit(&mut self, entries: &[AuditEntry]) -> Result<(), StoreError> {
@@ -267,16 +276,40 @@ impl Transaction for View<Unit> {
         timers::clear(self.0.session()?, timers).await
     }
 
-    async fn finish_timer(&mut self, timer: &StoredTimer) -> Result<(), StoreError> {
-        timers::finish(self.0.session()?, timer).await
+    async fn claim_timers(
+        &mut self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredTimer>, StoreError> {
+        timers::claim(self.0.session()?, now, until, limit).await
+    }
+
+    async fn finish_timers(&mut self, timers: &[StoredTimer]) -> Result<(), StoreError> {
+        timers::finish(self.0.session()?, timers).await
     }
 
     async fn delay_timer(&mut self, timer: &StoredTimer, retry_at: Timestamp, error: &str) -> Result<(), StoreError> {
         timers::delay(self.0.session()?, timer, retry_at, error).await
     }
 
-    async fn set_subscription(&mut self, plugin: &PluginId, state: &SubscriptionState) -> Result<(), StoreError> {
-        outbox::set_subscription(self.0.session()?, plugin, state).await
+    async fn claim_events(
+        &mut self,
+        plugin: &PluginId,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        outbox::claim(self.0.session()?, plugin, now, until, limit).await
+    }
+
+    async fn finish_events(
+        &mut self,
+        plugin: &PluginId,
+        claimed_until: Timestamp,
+        state: &SubscriptionState,
+    ) -> Result<(), StoreError> {
+        outbox::finish(self.0.session()?, plugin, claimed_until, state).await
     }
 
     async fn trim_events(&mut self, plugins: &[PluginId]) -> Result<(), StoreError> {
@@ -360,9 +393,13 @@ impl Transaction for View<Unit> {
         schema::apply(self.0.session()?, steps).await
     }
 
+    fn is_interrupted(&self) -> bool {
+        self.0.turn.is_interrupted()
+    }
+
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
         self.0.flush().await?;
-        self.0.lease.commit().await
+        self.0.turn.commit().await
     }
 }
 

@@ -21,7 +21,14 @@ use pergola_service::ports::store::StoreError;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{connect, dialect::Connection, error, layout::Layouts, session::Session, sql::Sql};
+use crate::{
+    connect,
+    dialect::Connection,
+    error,
+    layout::Layouts,
+    session::{Limit, Session},
+    sql::Sql,
+};
 
 /// Somebody waiting for the commit.
 type Answer = oneshot::Sender<Result<(), StoreError>>;
@@ -189,7 +196,11 @@ impl Writer {
         };
         let layouts = Arc::clone(&self.layouts);
         let is_first = group.waiting.is_empty();
-        let session = if is_first { Session::writing(connection, layouts) } else { Session::new(connection, layouts) };
+        let session = if is_first {
+            Session::in_transaction(connection, layouts, "BEGIN IMMEDIATE", Limit::None)
+        } else {
+            Session::new(connection, layouts, Limit::None)
+        };
         let (back, returned) = oneshot::channel();
         // If nobody is there to take it, the lease is dropped, and so comes back at once.
         drop(grant.send(Ok(Lease { session: Some(session), back: Some(back) })));

@@ -37,7 +37,7 @@ use pergola_service::{
     },
     workspace::{Package, Ports},
 };
-use pergola_store::SqliteStore;
+use pergola_store::{Options, PostgresOptions, PostgresStore, SqliteStore};
 use serde_json::Value as Json;
 
 pub use clock::{CountedIds, TestClock};
@@ -48,6 +48,15 @@ pub const START: &str = "2026-11-21T09:00:00Z";
 
 /// Compiled components, shared by all test hosts: compiling one takes longer than most tests.
 const CACHE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/testkit-cache");
+
+/// Where a test host's data are.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// An SQLite file in the host's folder.
+    Sqlite,
+    /// A schema of a PostgreSQL server, by URL.
+    Postgres(String),
+}
 
 /// A host with one workspace in a temporary directory.
 pub struct TestHost {
@@ -69,13 +78,24 @@ impl TestHost {
     /// # Errors
     /// When a part of the host cannot be started.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_on(Backend::Sqlite).await
+    }
+
+    /// The same on either database.
+    ///
+    /// # Errors
+    /// When a part of the host cannot be started.
+    pub async fn start_on(backend: Backend) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("no temporary directory")?;
         let clock = Arc::new(TestClock::at(START.parse().context("START")?));
         let ids = Arc::new(CountedIds::default());
-        let store = SqliteStore::open(&folder.path().join("test.db"), pergola_store::Options::default()).await?;
+        let store: Arc<dyn Store> = match backend {
+            Backend::Sqlite => SqliteStore::open(&folder.path().join("test.db"), Options::default()).await?,
+            Backend::Postgres(url) => PostgresStore::open(&url, "test", PostgresOptions::default()).await?,
+        };
         let runtime = Runtime::new(RuntimeConfig::default(), Arc::clone(&ids) as _)?;
         let workspace = Workspace::open(Ports {
-            store: Arc::clone(&store) as Arc<dyn Store>,
+            store,
             plugins: Arc::clone(&runtime) as Arc<dyn Plugins>,
             clock: Arc::clone(&clock) as _,
             ids,

@@ -49,7 +49,7 @@ fn content(record: &Json) -> Json {
 
 #[tokio::test]
 async fn a_deleted_contact_comes_back_with_all_that_went_with_it() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha =
         host.create("contact", &json!({"name": "Masha", "phone": "+79123456789", "tags": ["vip"]})).await.unwrap();
     let call = host.create("activity", &json!({"text": "Called", "contact": masha["id"]})).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_deleted_contact_comes_back_with_all_that_went_with_it() {
 
 #[tokio::test]
 async fn a_reference_that_was_set_anew_meanwhile_stays() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha = host.create("contact", &json!({"name": "Masha"})).await.unwrap();
     let anna = host.create("contact", &json!({"name": "Anna"})).await.unwrap();
     let task = host.create("task", &json!({"title": "Call", "contact": masha["id"]})).await.unwrap();
@@ -84,7 +84,7 @@ async fn a_reference_that_was_set_anew_meanwhile_stays() {
 
 #[tokio::test]
 async fn what_does_not_fit_any_more_is_named_and_nothing_comes_back() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let sales = host.create("pipeline", &json!({"name": "Sales"})).await.unwrap();
     host.create("stage", &json!({"name": "New", "pipeline": sales["id"]})).await.unwrap();
     host.delete("pipeline", &sales["id"]).await.unwrap();
@@ -97,7 +97,7 @@ async fn what_does_not_fit_any_more_is_named_and_nothing_comes_back() {
 
 #[tokio::test]
 async fn a_visit_does_not_come_back_into_a_time_that_was_sold() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let visit = |phone: &'static str| {
         let visits = json!([{"service": salon.haircut, "master": salon.anna, "starts_at": at(2, 10, 0)}]);
         salon.book("Masha", phone, visits)
@@ -118,7 +118,7 @@ async fn a_visit_does_not_come_back_into_a_time_that_was_sold() {
 
 #[tokio::test]
 async fn a_message_that_had_not_left_does_not_leave_after_a_restore() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha = host.create("contact", &json!({"name": "Masha", "phone": "+79123456789"})).await.unwrap();
     let message = json!({"contact": masha["id"], "channel": "sms", "address": "+79123456789", "body": "Hi"});
     host.create("message", &message).await.unwrap();
@@ -131,7 +131,7 @@ async fn a_message_that_had_not_left_does_not_leave_after_a_restore() {
 
 #[tokio::test]
 async fn records_that_refer_to_each_other_go_and_come_back_together() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     host.install_manifest(FAMILY).await.unwrap();
     let a = host.create("family.node", &json!({"name": "a", "level": null})).await.unwrap();
     let b = host.create("family.node", &json!({"name": "b", "parent": a["id"], "friend": a["id"]})).await.unwrap();
@@ -145,7 +145,7 @@ async fn records_that_refer_to_each_other_go_and_come_back_together() {
 
 #[tokio::test]
 async fn a_deletion_that_would_take_more_than_a_thousand_is_refused() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     host.install_manifest(FAMILY).await.unwrap();
     let root = host.create("family.node", &json!({"name": "root"})).await.unwrap();
     for half in 0..2 {
@@ -161,7 +161,7 @@ async fn a_deletion_that_would_take_more_than_a_thousand_is_refused() {
 
 #[tokio::test]
 async fn the_bin_is_emptied_when_its_days_are_over() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     for name in ["old", "new"] {
         let contact = host.create("contact", &json!({"name": name})).await.unwrap();
         host.delete("contact", &contact["id"]).await.unwrap();
@@ -177,7 +177,7 @@ async fn the_bin_is_emptied_when_its_days_are_over() {
 
 #[tokio::test]
 async fn only_those_who_may_delete_look_into_the_bin() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha = host.create("contact", &json!({"name": "Masha"})).await.unwrap();
     host.delete("contact", &masha["id"]).await.unwrap();
     let id = bin(&host).await[0].id;
@@ -212,7 +212,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let host = TestHost::start().await.unwrap();
+            let host = TestHost::start_on(super::backend()).await.unwrap();
             host.install_manifest(FAMILY).await.unwrap();
             let mut ids = Vec::new();
             for name in 0..7 {

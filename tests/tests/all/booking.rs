@@ -9,7 +9,7 @@ use crate::{Salon, at, told};
 
 #[tokio::test]
 async fn a_visit_booked_online_is_at_once_in_the_journal() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let visits = json!([{"service": salon.haircut, "master": salon.anna, "starts_at": at(3, 12, 0)}]);
     let (status, booked) = salon.book("Masha", "8 912 345-67-89", visits).await.unwrap();
     assert_eq!(status, 201, "{booked}");
@@ -25,7 +25,7 @@ async fn a_visit_booked_online_is_at_once_in_the_journal() {
 
 #[tokio::test]
 async fn a_known_phone_in_another_spelling_is_the_same_contact() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let visit = |hour| json!([{"service": salon.haircut, "master": salon.anna, "starts_at": at(3, hour, 0)}]);
     salon.book("Masha", "8 912 345-67-89", visit(12)).await.unwrap();
     salon.book("Maria", "+7 (912) 345 67 89", visit(15)).await.unwrap();
@@ -36,7 +36,7 @@ async fn a_known_phone_in_another_spelling_is_the_same_contact() {
 
 #[tokio::test]
 async fn several_visits_are_booked_together_or_not_at_all() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let taken = json!([{"service": salon.nails, "master": salon.anna, "starts_at": at(3, 12, 0)}]);
     salon.book("First", "+79120000001", taken).await.unwrap();
     let both = json!([
@@ -57,7 +57,7 @@ async fn several_visits_are_booked_together_or_not_at_all() {
 
 #[tokio::test]
 async fn the_loser_is_given_free_alternatives() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let visit = || json!([{"service": salon.haircut, "master": salon.anna, "starts_at": at(3, 12, 0)}]);
     salon.book("First", "+79120000001", visit()).await.unwrap();
     let Err(pergola_service::Error::Refused(refused)) = salon.book("Second", "+79120000002", visit()).await else {
@@ -74,7 +74,7 @@ async fn the_loser_is_given_free_alternatives() {
 
 #[tokio::test]
 async fn of_two_hundred_who_want_one_slot_exactly_one_gets_it() {
-    let salon = Arc::new(Salon::open().await);
+    let salon = Arc::new(Salon::open(super::backend()).await);
     let tries = (0..200).map(|number| {
         let salon = Arc::clone(&salon);
         tokio::spawn(async move {
@@ -98,7 +98,7 @@ async fn of_two_hundred_who_want_one_slot_exactly_one_gets_it() {
 
 #[tokio::test]
 async fn slots_leave_out_breaks_time_off_and_what_is_booked() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let lunch = json!({"resource": salon.anna, "weekday": 2, "kind": "break", "from_minute": 780, "until_minute": 840});
     salon.host.create("booking.hours", &lunch).await.unwrap();
     let off = json!({"resource": salon.boris, "starts_at": at(3, 0, 0), "ends_at": at(4, 0, 0), "reason": "doctor"});
@@ -118,7 +118,7 @@ async fn slots_leave_out_breaks_time_off_and_what_is_booked() {
 
 #[tokio::test]
 async fn what_cannot_be_booked_is_told_with_the_field() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let visit = |service: &Json, start: jiff::Timestamp| json!([{"service": service, "master": salon.boris, "starts_at": start}]);
     let past = told(salon.book("Masha", "+79123456789", visit(&salon.haircut, at(-1, 12, 0))).await);
     assert!(past.contains("visits[0].starts_at"), "{past}");
@@ -133,7 +133,7 @@ async fn what_cannot_be_booked_is_told_with_the_field() {
 
 #[tokio::test]
 async fn an_appointment_at_the_desk_is_held_to_the_same_rules() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let masha = salon.host.create("contact", &json!({"name": "Masha"})).await.unwrap()["id"].clone();
     let appointment = |hour: i8, minute: i8| json!({"contact": masha, "service": salon.haircut, "master": salon.anna, "starts_at": at(3, hour, minute)});
     let first = salon.host.create("booking.appointment", &appointment(12, 0)).await.unwrap();
@@ -148,7 +148,7 @@ async fn an_appointment_at_the_desk_is_held_to_the_same_rules() {
 
 #[tokio::test]
 async fn moving_an_appointment_keeps_its_length() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let visits = json!([{"service": salon.nails, "master": salon.anna, "starts_at": at(3, 12, 0)}]);
     let (_, booked) = salon.book("Masha", "+79123456789", visits).await.unwrap();
     let id = &booked["appointments"][0]["id"];
@@ -160,7 +160,7 @@ async fn moving_an_appointment_keeps_its_length() {
 
 #[tokio::test]
 async fn a_room_is_sold_once_along_with_its_master() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let masha = salon.host.create("contact", &json!({"name": "Masha"})).await.unwrap()["id"].clone();
     let room =
         salon.host.create("booking.resource", &json!({"name": "Blue", "kind": "room"})).await.unwrap()["id"].clone();
@@ -174,7 +174,7 @@ async fn a_room_is_sold_once_along_with_its_master() {
 
 #[tokio::test]
 async fn what_makes_no_sense_is_refused_by_the_manifest() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let masha = salon.host.create("contact", &json!({"name": "Masha"})).await.unwrap()["id"].clone();
     let room =
         salon.host.create("booking.resource", &json!({"name": "Blue", "kind": "room"})).await.unwrap()["id"].clone();

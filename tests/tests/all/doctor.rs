@@ -45,7 +45,7 @@ async fn is_found(host: &TestHost, check: &str, place: &str) {
 
 #[tokio::test]
 async fn a_salon_at_work_is_well() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(pergola_testkit::Backend::Sqlite).await;
     let visits = json!([{"service": salon.haircut, "master": salon.anna, "starts_at": at(2, 10, 0)}]);
     salon.book("Masha", "+79120000001", visits).await.unwrap();
     salon.host.settle().await.unwrap();
@@ -103,7 +103,7 @@ async fn missing_and_misfitting_values_are_found() {
 
 #[tokio::test]
 async fn records_that_overlap_are_found() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(pergola_testkit::Backend::Sqlite).await;
     for (phone, hour) in [("+79120000001", 10), ("+79120000002", 14)] {
         let visits = json!([{"service": salon.haircut, "master": salon.anna, "starts_at": at(2, hour, 0)}]);
         salon.book("Masha", phone, visits).await.unwrap();
@@ -135,7 +135,7 @@ async fn another_reference_to_nothing_is_told() {
 
 #[tokio::test]
 async fn timers_of_nobody_and_for_nothing_are_dropped() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(pergola_testkit::Backend::Sqlite).await;
     let insert = "INSERT INTO pergola_timer (plugin, object, action, record, due_at, wake_at) VALUES";
     let far = at(9_000, 10, 0).as_microsecond();
     harm(&salon.host, &format!("{insert} ('ghost', 'contact', 'haunt', zeroblob(16), {far}, {far})")).await;
@@ -146,7 +146,7 @@ async fn timers_of_nobody_and_for_nothing_are_dropped() {
 
 #[tokio::test]
 async fn a_timer_and_an_event_that_fail_again_and_again_are_told() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(pergola_testkit::Backend::Sqlite).await;
     let visits = json!([{"service": salon.haircut, "master": salon.anna, "starts_at": at(2, 10, 0)}]);
     salon.book("Masha", "+79120000001", visits).await.unwrap();
     harm(&salon.host, "UPDATE pergola_timer SET attempts = 9 WHERE plugin = 'booking'").await;
@@ -164,7 +164,8 @@ async fn a_message_that_never_came_to_an_end_is_told() {
         json!({"contact": masha["id"], "channel": "sms", "address": "+79123456789", "body": "Hi", "status": "sending"});
     let message = host.create("message", &message).await.unwrap();
     assert_eq!(examine(&host, false).await, Vec::<String>::new(), "it has only begun");
-    host.advance(jiff::SignedDuration::from_hours(2)).await.unwrap();
+    // No worker runs meanwhile: it would send what was left behind.
+    host.clock.set(host.clock.now_at() + jiff::SignedDuration::from_hours(2));
     is_found(&host, "message", message["id"].as_str().unwrap()).await;
 }
 

@@ -3,7 +3,7 @@
 use pergola_exchange::{Content, ImportOptions, ImportSummary, OnMatch, Source, import};
 use pergola_model::{Actor, Id, ObjectName, Role};
 use pergola_service::{ApplyMode, workspace::UndoStep};
-use pergola_testkit::TestHost;
+use pergola_testkit::{Backend, TestHost};
 use serde_json::{Value as Json, json};
 
 use crate::{Salon, told};
@@ -107,7 +107,7 @@ async fn what_was_changed_or_referred_to_since_is_kept_and_told() {
 
 #[tokio::test]
 async fn records_that_refer_to_each_other_go_together_with_what_hooks_made() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(Backend::Sqlite).await;
     let host = &salon.host;
     let people = "Name;Phone\nVera;89123456789\nOlga;89123456780\n";
     let people = import_text(host, people, &options("contact")).await.batch.unwrap();

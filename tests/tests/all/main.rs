@@ -1,16 +1,14 @@
 //! What crosses crates, through the real store and the real plugin runtime.
 
-mod bin;
-mod booking;
 mod doctor;
 mod hostile;
 mod imports;
+mod on_postgres;
+mod on_sqlite;
 mod plugins;
 mod purge;
 mod rules;
-mod salon;
 mod tidy;
-mod unit_of_work;
 
 use std::{
     fs,
@@ -19,7 +17,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil, tz::TimeZone};
 use pergola_service::Error;
-use pergola_testkit::TestHost;
+use pergola_testkit::{Backend, TestHost};
 use serde_json::{Value as Json, json};
 use tokio::sync::OnceCell;
 
@@ -68,8 +66,8 @@ pub(crate) struct Salon {
 }
 
 impl Salon {
-    pub(crate) async fn open() -> Self {
-        let host = TestHost::start().await.unwrap();
+    pub(crate) async fn open(backend: Backend) -> Self {
+        let host = TestHost::start_on(backend).await.unwrap();
         for (manifest, component) in packs().await {
             host.install_component(manifest, component).await.unwrap();
         }

@@ -141,7 +141,7 @@ async fn in_tables(folder: &Path) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn after_a_purge_no_table_and_no_byte_has_a_value_of_the_person() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(pergola_testkit::Backend::Sqlite).await;
     let host = &salon.host;
     host.create("contact", &json!({"name": "Olga Control"})).await.unwrap();
     let zina = zinaida(&salon).await;
@@ -189,7 +189,7 @@ async fn that_something_was_purged_when_and_by_whom_stays() {
 
 #[tokio::test]
 async fn one_who_was_deleted_earlier_is_purged_from_the_bin_and_the_audit() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(pergola_testkit::Backend::Sqlite).await;
     let host = &salon.host;
     let zina = host.create("contact", &json!({"name": "Zinaida", "notes": "xylophones"})).await.unwrap();
     host.create("activity", &json!({"text": "quince-activity", "contact": zina["id"]})).await.unwrap();
@@ -276,7 +276,7 @@ async fn no_byte_is_left_however_often_pages_were_split_and_merged() {
 
 #[tokio::test]
 async fn a_purge_that_was_cut_off_is_finished_by_the_worker() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(pergola_testkit::Backend::Sqlite).await;
     let host = &salon.host;
     let zina = zinaida(&salon).await;
     // As after a crash: the records are gone, and only the note says what is still to be done.

@@ -22,7 +22,7 @@ async fn messages(salon: &Salon, action: &str) -> Vec<Json> {
 
 #[tokio::test]
 async fn a_reminder_leaves_a_day_before_the_visit() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     book_one(&salon, 3, 12).await;
     salon.host.advance(hours(47)).await.unwrap();
     assert_eq!(salon.host.sent().len(), 0, "not yet");
@@ -36,7 +36,7 @@ async fn a_reminder_leaves_a_day_before_the_visit() {
 
 #[tokio::test]
 async fn a_moved_visit_moves_its_reminder_and_a_cancelled_one_has_none() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let moved = book_one(&salon, 3, 12).await;
     let cancelled = book_one(&salon, 3, 15).await;
     salon.host.update("booking.appointment", &moved, &json!({"starts_at": at(5, 12, 0)})).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_moved_visit_moves_its_reminder_and_a_cancelled_one_has_none() {
 
 #[tokio::test]
 async fn a_reminder_that_waits_to_leave_is_cancelled_with_the_visit() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let id = book_one(&salon, 3, 12).await;
     salon.host.outbox.fail_with(Some("the gateway is away"));
     salon.host.advance(hours(49)).await.unwrap();
@@ -63,7 +63,7 @@ async fn a_reminder_that_waits_to_leave_is_cancelled_with_the_visit() {
 
 #[tokio::test]
 async fn after_the_visit_a_rating_is_asked_for_and_counts_for_the_master() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let id = book_one(&salon, 3, 12).await;
     let early = told(salon.host.route("salon", "POST", "/rate", &[], &json!({"appointment": id, "stars": 5})).await);
     assert!(early.starts_with("conflict"), "{early}");
@@ -82,7 +82,7 @@ async fn after_the_visit_a_rating_is_asked_for_and_counts_for_the_master() {
 
 #[tokio::test]
 async fn a_client_who_stays_away_is_missed_once() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     book_one(&salon, 1, 12).await;
     salon.host.advance(hours(24 * 2)).await.unwrap();
     let masha = salon.host.list("contact", "").await.unwrap()[0].clone();
@@ -97,7 +97,7 @@ async fn a_client_who_stays_away_is_missed_once() {
 
 #[tokio::test]
 async fn who_has_booked_again_or_said_no_is_not_missed() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     book_one(&salon, 1, 12).await;
     salon.host.advance(hours(24 * 30)).await.unwrap();
     book_one(&salon, 70, 12).await;
@@ -114,7 +114,7 @@ async fn who_has_booked_again_or_said_no_is_not_missed() {
 
 #[tokio::test]
 async fn a_visit_counts_once_however_it_is_marked() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let id = book_one(&salon, 1, 12).await;
     salon.host.advance(hours(24 + 1)).await.unwrap();
     salon.host.update("booking.appointment", &id, &json!({"status": "arrived"})).await.unwrap();
@@ -125,7 +125,7 @@ async fn a_visit_counts_once_however_it_is_marked() {
 
 #[tokio::test]
 async fn a_room_is_nobodys_preferred_master() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let room = salon.host.create("booking.resource", &json!({"name": "Room 1", "kind": "room"})).await.unwrap();
     let refused =
         told(salon.host.create("contact", &json!({"name": "Masha", "salon": {"preferred_master": room["id"]}})).await);

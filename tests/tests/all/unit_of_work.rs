@@ -10,7 +10,7 @@ use crate::told;
 
 #[tokio::test]
 async fn a_contact_is_normalised_on_the_way_in() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let contact = json!({"name": "  Masha ", "phone": "8 (912) 345-67-89", "email": "Masha@Example.COM", "birthday": "1990-12-31"});
     let masha = host.create("contact", &contact).await.unwrap();
     assert_eq!(masha["name"], "Masha");
@@ -21,7 +21,7 @@ async fn a_contact_is_normalised_on_the_way_in() {
 
 #[tokio::test]
 async fn all_that_is_wrong_with_a_record_is_told_at_once() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let told_phone = told(host.create("contact", &json!({"name": "A", "phone": "12", "email": "x"})).await);
     assert!(told_phone.contains(r#"["email", "phone"]"#), "{told_phone}");
     assert_snapshot!(told(host.create("contact", &json!({"phone": "+79123456789"})).await), @r#"invalid ["name"]: name: a value is needed"#);
@@ -32,7 +32,7 @@ async fn all_that_is_wrong_with_a_record_is_told_at_once() {
 
 #[tokio::test]
 async fn a_reference_to_nobody_names_the_field() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let ghost = "01890000-0000-7000-8000-000000000000";
     let refused = told(host.create("task", &json!({"title": "Call", "contact": ghost})).await);
     assert_snapshot!(refused, @r#"invalid ["contact"]: contact: there is no contact 01890000-0000-7000-8000-000000000000"#);
@@ -40,7 +40,7 @@ async fn a_reference_to_nobody_names_the_field() {
 
 #[tokio::test]
 async fn an_update_of_an_old_version_is_refused() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha = host.create("contact", &json!({"name": "Masha"})).await.unwrap();
     host.update("contact", &masha["id"], &json!({"name": "Maria"})).await.unwrap();
     let mut late = host.read_change(ChangeKind::Update, "contact", Some(&masha["id"]), &json!({"name": "M."})).unwrap();
@@ -52,7 +52,7 @@ async fn an_update_of_an_old_version_is_refused() {
 
 #[tokio::test]
 async fn an_update_that_changes_nothing_writes_nothing() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha = host.create("contact", &json!({"name": "Masha"})).await.unwrap();
     let same = host.update("contact", &masha["id"], &json!({"name": "Masha"})).await.unwrap();
     assert_eq!(same["version"], 1);
@@ -60,7 +60,7 @@ async fn an_update_that_changes_nothing_writes_nothing() {
 
 #[tokio::test]
 async fn a_batch_is_all_or_nothing() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let good = host.read_change(ChangeKind::Create, "contact", None, &json!({"name": "Good"})).unwrap();
     let bad = host.read_change(ChangeKind::Create, "contact", None, &json!({"phone": "+79123456789"})).unwrap();
     host.workspace.apply(&TestHost::owner(), vec![good, bad]).await.unwrap_err();
@@ -69,7 +69,7 @@ async fn a_batch_is_all_or_nothing() {
 
 #[tokio::test]
 async fn groups_fail_on_their_own_and_a_dry_run_writes_none() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let group = |name: Option<&str>| {
         let fields = name.map_or(json!({"notes": "no name"}), |name| json!({"name": name}));
         vec![host.read_change(ChangeKind::Create, "contact", None, &fields).unwrap()]
@@ -88,7 +88,7 @@ async fn groups_fail_on_their_own_and_a_dry_run_writes_none() {
 
 #[tokio::test]
 async fn deleting_clears_takes_along_or_refuses_as_declared() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha = host.create("contact", &json!({"name": "Masha"})).await.unwrap();
     let task = host.create("task", &json!({"title": "Call", "contact": masha["id"]})).await.unwrap();
     host.create("activity", &json!({"text": "Called", "contact": masha["id"]})).await.unwrap();
@@ -107,7 +107,7 @@ async fn deleting_clears_takes_along_or_refuses_as_declared() {
 
 #[tokio::test]
 async fn two_stages_of_one_pipeline_have_two_names() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let pipeline = host.create("pipeline", &json!({"name": "Sales"})).await.unwrap();
     let stage = json!({"name": "New", "pipeline": pipeline["id"]});
     host.create("stage", &stage).await.unwrap();
@@ -118,7 +118,7 @@ async fn two_stages_of_one_pipeline_have_two_names() {
 
 #[tokio::test]
 async fn a_choice_takes_only_the_declared_steps() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha = host.create("contact", &json!({"name": "Masha"})).await.unwrap();
     let message = json!({"contact": masha["id"], "channel": "sms", "address": "+79123456789", "body": "Hi", "status": "cancelled"});
     let message = host.create("message", &message).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_choice_takes_only_the_declared_steps() {
 
 #[tokio::test]
 async fn roles_bound_what_people_may_do() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha = host.create("contact", &json!({"name": "Masha"})).await.unwrap();
     let as_role = |role| Actor::User { name: "Kim".to_owned(), role };
     let delete = || host.read_change(ChangeKind::Delete, "contact", Some(&masha["id"]), &json!({})).unwrap();
@@ -144,7 +144,7 @@ async fn roles_bound_what_people_may_do() {
 
 #[tokio::test]
 async fn more_than_a_thousand_changes_at_once_are_refused() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let change = host.read_change(ChangeKind::Create, "contact", None, &json!({"name": "A"})).unwrap();
     let error = host.workspace.apply(&TestHost::owner(), vec![change; 1_001]).await.unwrap_err();
     assert_eq!(error.code(), "too_many_changes");
@@ -152,7 +152,7 @@ async fn more_than_a_thousand_changes_at_once_are_refused() {
 
 #[tokio::test]
 async fn a_message_leaves_once_and_is_retried_when_it_cannot() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let masha = host.create("contact", &json!({"name": "Masha", "phone": "+79123456789"})).await.unwrap();
     let message = json!({"contact": masha["id"], "channel": "sms", "address": "+79123456789", "body": "Hi"});
     host.outbox.fail_with(Some("the gateway is away"));

@@ -37,6 +37,10 @@ pub enum StoreError {
     /// The queue of writers is full, or a lock was not to be had in time: try again.
     #[error("too many writes at once")]
     Busy,
+    /// The unit was ended from outside: it and another one waited for each other, or the server went away. Nothing
+    /// of it was written, so the whole unit can be tried again at once.
+    #[error("another unit of work was in the way, or the database server went away")]
+    Interrupted,
     /// The stored schema cannot become the declared one by additive steps.
     #[error("{0}")]
     Schema(String),
@@ -54,11 +58,23 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Busy`] when no connection is free in time.
     async fn read(&self) -> Result<Box<dyn Reader>, StoreError>;
 
+    /// A view for one statement, which is cheaper where a consistent view costs more: a second statement may see a
+    /// later state.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    async fn read_once(&self) -> Result<Box<dyn Reader>, StoreError> {
+        self.read().await
+    }
+
     /// The turn to write. Dropped without [`Transaction::commit`], nothing was written.
     ///
     /// # Errors
     /// [`StoreError::Busy`] when the queue is full or the turn does not come in time.
     async fn write(&self) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// Finishes what is under way, takes no more, and closes files or connections.
+    async fn close(&self);
 
     /// The steps that make the stored tables fit the catalog; empty when they fit. Never drops data.
     ///
@@ -104,17 +120,14 @@ pub trait Reader: Send {
     /// The workspace's own setting, as JSON: `locale`, …
     async fn find_setting(&mut self, key: &str) -> Result<Option<serde_json::Value>, StoreError>;
 
-    /// Timers due at or before `now` and not waiting for a retry, earliest first.
-    async fn list_due_timers(&mut self, now: Timestamp, limit: u32) -> Result<Vec<StoredTimer>, StoreError>;
-
     /// All timers after a key, by key.
     async fn list_timers(&mut self, after: Option<&TimerKey>, limit: u32) -> Result<Vec<StoredTimer>, StoreError>;
 
-    /// When the next timer falls due or is to be retried.
+    /// When the next timer falls due, is to be retried, or comes back from a process that claimed it.
     async fn next_timer(&mut self) -> Result<Option<Timestamp>, StoreError>;
 
-    /// Events after the plugin's place in the outbox, in order of commit.
-    async fn list_events(&mut self, plugin: &PluginId, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+    /// Whether there are events after the plugin's place in the outbox.
+    async fn has_events(&mut self, plugin: &PluginId) -> Result<bool, StoreError>;
 
     /// The plugin's place in the outbox; a new one for a plugin that has none.
     async fn subscription(&mut self, plugin: &PluginId) -> Result<SubscriptionState, StoreError>;
@@ -172,6 +185,10 @@ pub trait Reader: Send {
 /// Writes records and the system's rows, all or nothing.
 #[async_trait]
 pub trait Transaction: Reader {
+    /// As [`Reader::find_many`], for records that are about to be changed: nobody else changes them until the end of
+    /// the transaction.
+    async fn find_for_change(&mut self, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError>;
+
     /// New records of one object.
     async fn insert(&mut self, object: &Object, records: &[Record]) -> Result<(), StoreError>;
 
@@ -235,14 +252,39 @@ pub trait Transaction: Reader {
     /// Removes timers that exist among these.
     async fn clear_timers(&mut self, timers: &[TimerKey]) -> Result<(), StoreError>;
 
-    /// Removes a timer that was fired, unless it was set to another time meanwhile.
-    async fn finish_timer(&mut self, timer: &StoredTimer) -> Result<(), StoreError>;
+    /// Timers due at or before `now`, not waiting for a retry and claimed by nobody, earliest first. They are the
+    /// caller's until that time: whoever has not finished or delayed a timer by then has lost it to the next claim.
+    async fn claim_timers(
+        &mut self,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredTimer>, StoreError>;
+
+    /// Removes timers that were fired, unless they were set to another time meanwhile.
+    async fn finish_timers(&mut self, timers: &[StoredTimer]) -> Result<(), StoreError>;
 
     /// Notes a failed attempt, unless the timer was set anew meanwhile.
     async fn delay_timer(&mut self, timer: &StoredTimer, retry_at: Timestamp, error: &str) -> Result<(), StoreError>;
 
-    /// Sets the plugin's place in the outbox and its attempts.
-    async fn set_subscription(&mut self, plugin: &PluginId, state: &SubscriptionState) -> Result<(), StoreError>;
+    /// Events after the plugin's place in the outbox, in order of commit, at most so many; none if the plugin waits for
+    /// a retry or another process claims its events. They are the caller's until that time.
+    async fn claim_events(
+        &mut self,
+        plugin: &PluginId,
+        now: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Sets the plugin's place in the outbox and its attempts after a claim until that time; not if another process
+    /// has claimed its events since.
+    async fn finish_events(
+        &mut self,
+        plugin: &PluginId,
+        claimed_until: Timestamp,
+        state: &SubscriptionState,
+    ) -> Result<(), StoreError>;
 
     /// Drops outbox rows that all these plugins have been told.
     async fn trim_events(&mut self, plugins: &[PluginId]) -> Result<(), StoreError>;
@@ -308,6 +350,9 @@ pub trait Transaction: Reader {
 
     /// Applies planned steps.
     async fn apply_schema(&mut self, steps: &[SchemaStep]) -> Result<(), StoreError>;
+
+    /// Whether the database has ended it from outside: see [`StoreError::Interrupted`].
+    fn is_interrupted(&self) -> bool;
 
     /// Returns when everything is durable.
     ///
@@ -388,7 +433,7 @@ pub struct NewEvent {
 /// An event in the outbox.
 #[derive(Debug, Clone)]
 pub struct StoredEvent {
-    /// Its place: grows in order of commit.
+    /// Its place: an event that can be seen later has a larger one.
     pub sequence: i64,
     /// The event.
     pub event: NewEvent,
@@ -425,7 +470,7 @@ pub struct SubscriptionState {
     pub sequence: i64,
     /// Failed attempts on the next one.
     pub attempts: i64,
-    /// Not to be told before.
+    /// Not to be told before: after a failure, or because a process tells it until then.
     pub retry_at: Option<Timestamp>,
 }
 

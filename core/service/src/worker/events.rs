@@ -36,16 +36,21 @@ impl Worker {
 
     /// Tells one plugin the next events; a failed batch is put off and told again.
     async fn tell(&self, catalog: &Arc<Catalog>, plugin: &PluginId) -> Result<usize, Error> {
-        let now = self.workspace.now();
-        let (state, events) = {
+        let lease = self.new_lease();
+        let state = {
             let mut reader = self.workspace.0.store.read().await?;
             let state = reader.subscription(plugin).await?;
-            if state.retry_at.is_some_and(|at| at > now) {
+            if state.retry_at.is_some_and(|at| at > lease.now) || !reader.has_events(plugin).await? {
                 return Ok(0);
             }
-            (state, reader.list_events(plugin, BATCH).await?)
+            state
         };
+        let mut tx = self.workspace.0.store.write().await?;
+        let events = tx.claim_events(plugin, lease.now, lease.until, BATCH).await?;
         let Some(last) = events.last().map(|event| event.sequence) else { return Ok(0) };
+        // Another process may have told some since the look.
+        let state = SubscriptionState { sequence: tx.subscription(plugin).await?.sequence, ..state };
+        tx.commit().await?;
         let wanted: Vec<Happened> =
             events.into_iter().filter(|event| wants(catalog, plugin, event)).map(happened).collect();
         let outcome = if wanted.is_empty() {
@@ -57,12 +62,12 @@ impl Worker {
             Ok(()) => SubscriptionState { sequence: last, attempts: 0, retry_at: None },
             Err(error) => {
                 tracing::warn!(%plugin, attempts = state.attempts + 1, %error, "a plugin could not take its events; they are told again");
-                let retry_at = Some(retry_at(now, state.attempts));
+                let retry_at = Some(retry_at(self.workspace.now(), state.attempts));
                 SubscriptionState { attempts: state.attempts + 1, retry_at, ..state }
             }
         };
         let mut tx = self.workspace.0.store.write().await?;
-        tx.set_subscription(plugin, &next).await?;
+        tx.finish_events(plugin, lease.until, &next).await?;
         tx.commit().await?;
         Ok(wanted.len().max(1))
     }

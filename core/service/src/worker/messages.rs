@@ -1,7 +1,7 @@
 //! Messages on their way out: queued → sending → sent, once each.
 //!
-//! `sending` is committed before a message leaves. After a crash the sink is told that such a message
-//! may have left already.
+//! `sending` is committed before a message leaves, with a time: a message that is still so by then was left behind by a
+//! process that ended, and is sent again. The sink is told that it may have left already.
 
 use pergola_model::{Actor, Change, Fields, Query, Record, Value};
 
@@ -15,44 +15,38 @@ use crate::{
 
 /// Messages in one round.
 const ROUND: u32 = 20;
+/// What can be claimed: queued and not put off, or left behind.
+const WAITING: &str = "(status == 'queued' || status == 'sending') && (retry_at == null || retry_at <= now)";
 /// After so many attempts a message has failed for good.
 const ATTEMPTS_MAX: i64 = 16;
 
 impl Worker {
-    /// Sends what was under way when the last process ended.
-    pub(super) async fn recover(&self) -> Result<(), Error> {
-        loop {
-            let left = self.messages("status == 'sending'").await?;
-            if left.is_empty() {
-                return Ok(());
-            }
-            for record in left {
-                self.send(&record, true).await?;
-            }
-        }
-    }
-
     pub(super) async fn send_messages(&self) -> Result<usize, Error> {
-        let queued = self.messages("status == 'queued' && (retry_at == null || retry_at <= now)").await?;
-        if queued.is_empty() {
+        let waiting = self.messages(WAITING).await?;
+        if waiting.is_empty() {
             return Ok(0);
         }
         let object = core_object("message")?;
-        let claims = queued
+        let lease = self.new_lease();
+        let claims = waiting
             .iter()
             .map(|record| {
-                vec![Change {
-                    if_version: Some(record.version),
-                    ..Change::update(object.clone(), record.id, Fields::new().with("status", "sending"))
-                }]
+                let claim = Fields::new().with("status", "sending").with("retry_at", lease.until);
+                vec![Change { if_version: Some(record.version), ..Change::update(object.clone(), record.id, claim) }]
             })
             .collect();
         let mode = crate::workspace::ApplyMode::Commit;
         let claimed = self.workspace.apply_each(&Actor::System, claims, mode).await?;
         let mut sent = 0;
-        // A message that somebody cancelled or claimed meanwhile is not ours to send.
-        for (_, record) in claimed.into_iter().flatten().flatten() {
-            self.send(&record, false).await?;
+        for (before, claimed) in waiting.iter().zip(claimed) {
+            // A message that somebody cancelled or claimed meanwhile is not ours to send.
+            let Some((_, record)) = claimed.ok().and_then(|records| records.into_iter().next()) else { continue };
+            // What is left over comes back when the lease ends.
+            if self.workspace.now() > lease.begins_until {
+                break;
+            }
+            let was_under_way = before.fields.get("status").as_text() == Some("sending");
+            self.send(&record, was_under_way).await?;
             sent += 1;
         }
         Ok(sent.max(1))
@@ -90,7 +84,10 @@ impl Worker {
         let attempts = self.attempts(record) + 1;
         let fields = Fields::new().with("attempts", attempts);
         let fields = match self.sink.send(&outgoing).await {
-            Ok(()) => fields.with("status", "sent").with("sent_at", now).with("error", Value::Null),
+            Ok(()) => {
+                let fields = fields.with("status", "sent").with("sent_at", now);
+                fields.with("error", Value::Null).with("retry_at", Value::Null)
+            }
             Err(SinkError::Temporary(cause)) if attempts < ATTEMPTS_MAX => {
                 tracing::warn!(message.id = %record.id, attempts, cause, "a message could not leave and is put off");
                 fields
@@ -100,7 +97,8 @@ impl Worker {
             }
             Err(error) => {
                 tracing::warn!(message.id = %record.id, attempts, %error, "a message could not leave");
-                fields.with("status", "failed").with("error", clipped(&error.to_string()))
+                let fields = fields.with("status", "failed").with("error", clipped(&error.to_string()));
+                fields.with("retry_at", Value::Null)
             }
         };
         let change = Change::update(core_object("message")?, record.id, fields);

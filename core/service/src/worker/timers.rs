@@ -1,6 +1,8 @@
 //! Timers that fell due.
 
-use pergola_model::{Actor, Catalog};
+use std::collections::BTreeMap;
+
+use pergola_model::{Catalog, Id, ObjectName, Record};
 
 use super::{Worker, retry_at};
 use crate::{
@@ -11,35 +13,66 @@ use crate::{
     },
 };
 
-/// Timers in one round.
-const ROUND: u32 = 50;
+/// Timers claimed in one round.
+const ROUND: u32 = 500;
+/// Timers whose records are read at once, just before they are told.
+const PORTION: usize = 50;
 
 impl Worker {
     pub(super) async fn fire_timers(&self) -> Result<usize, Error> {
-        let due = self.workspace.0.store.read().await?.list_due_timers(self.workspace.now(), ROUND).await?;
-        let mut outcomes = Vec::with_capacity(due.len());
-        let catalog = self.workspace.catalog();
-        for timer in due {
-            let outcome = self.fire(&catalog, &timer).await;
-            outcomes.push((timer, outcome));
-        }
-        if outcomes.is_empty() {
+        let lease = self.new_lease();
+        if self.next_due().await?.is_none_or(|at| at > lease.now) {
             return Ok(0);
         }
-        let now = self.workspace.now();
         let mut tx = self.workspace.0.store.write().await?;
-        for (timer, outcome) in &outcomes {
-            match outcome {
-                Ok(()) => tx.finish_timer(timer).await?,
-                Err(error) => tx.delay_timer(timer, retry_at(now, timer.attempts), error).await?,
+        let claimed = tx.claim_timers(lease.now, lease.until, ROUND).await?;
+        tx.commit().await?;
+        let catalog = self.workspace.catalog();
+        let (mut fired, mut failed) = (Vec::new(), Vec::new());
+        for portion in claimed.chunks(PORTION) {
+            // What is left over comes back when the lease ends.
+            if self.workspace.now() > lease.begins_until {
+                break;
+            }
+            let records = self.records_of(&catalog, portion).await?;
+            for timer in portion {
+                let record = records.get(&timer.key.record).cloned();
+                match self.fire(&catalog, timer, record).await {
+                    Ok(()) => fired.push(timer.clone()),
+                    Err(error) => failed.push((timer, error)),
+                }
             }
         }
-        tx.commit().await?;
-        Ok(outcomes.len())
+        let done = fired.len() + failed.len();
+        if done > 0 {
+            let now = self.workspace.now();
+            let mut tx = self.workspace.0.store.write().await?;
+            tx.finish_timers(&fired).await?;
+            for (timer, error) in failed {
+                tx.delay_timer(timer, retry_at(now, timer.attempts), &error).await?;
+            }
+            tx.commit().await?;
+        }
+        Ok(done)
+    }
+
+    /// The records that these timers follow, as they are now.
+    async fn records_of(&self, catalog: &Catalog, timers: &[StoredTimer]) -> Result<BTreeMap<Id, Record>, Error> {
+        let mut ids: BTreeMap<&ObjectName, Vec<Id>> = BTreeMap::new();
+        for StoredTimer { key, .. } in timers {
+            ids.entry(&key.object).or_default().push(key.record);
+        }
+        let mut records = BTreeMap::new();
+        for (object, ids) in ids {
+            let Some(object) = catalog.object(object) else { continue };
+            let found = self.workspace.0.store.read_once().await?.find_many(object, &ids).await?;
+            records.extend(found.into_iter().map(|record| (record.id, record)));
+        }
+        Ok(records)
     }
 
     /// Tells the plugin; an error is a line for the row and the log.
-    async fn fire(&self, catalog: &Catalog, timer: &StoredTimer) -> Result<(), String> {
+    async fn fire(&self, catalog: &Catalog, timer: &StoredTimer, record: Option<Record>) -> Result<(), String> {
         let key = &timer.key;
         if !catalog.has_timer(&key.plugin, &key.object, &key.action) {
             tracing::info!(plugin = %key.plugin, action = %key.action, "a timer of an earlier version of the plugin is dropped");
@@ -48,8 +81,6 @@ impl Worker {
         if key.plugin.is_core() {
             return self.end_hold(timer).await;
         }
-        let record =
-            self.workspace.find(&Actor::System, &key.object, key.record).await.map_err(|error| error.to_string())?;
         let Some(target) = record else { return Ok(()) };
         let due = Due {
             action: key.action.to_string(),

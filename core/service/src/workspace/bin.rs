@@ -47,12 +47,16 @@ impl Workspace {
     /// `cannot_restore` when something does not fit any more, naming it; [`Error::NotFound`]; [`Error::Forbidden`].
     pub async fn restore(&self, actor: &Actor, deletion: Id) -> Result<Restored, Error> {
         let rights = Rights::of(actor);
-        self.detached(move |workspace| async move {
-            let _open = workspace.0.gate.read().await;
-            let mut unit = Unit::begin(&workspace, Budget::new(Limits::batch(1_000))).await?;
-            let restored = unit.restore(&rights, deletion).await?;
-            unit.commit().await?;
-            Ok(restored)
+        self.detached(move |workspace| {
+            let rights = rights.clone();
+            async move {
+                let _open = workspace.0.gate.read().await;
+                let mut unit = Unit::begin(&workspace, Budget::new(Limits::batch(1_000))).await?;
+                let restored = unit.restore(&rights, deletion).await;
+                let restored = unit.outcome(restored)?;
+                unit.commit().await?;
+                Ok(restored)
+            }
         })
         .await
     }

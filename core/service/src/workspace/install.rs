@@ -29,6 +29,9 @@ pub struct Package {
     pub digest: String,
 }
 
+/// What is held while tables, plugins or their settings change: other processes may do so at the same time.
+pub(super) const SCHEMA: &str = "schema";
+
 /// What an install did, or would do.
 #[derive(Debug, Clone)]
 pub struct InstallReport {
@@ -50,7 +53,7 @@ impl Workspace {
     /// # Errors
     /// The store's.
     pub async fn list_plugins(&self) -> Result<Vec<StoredPlugin>, Error> {
-        Ok(self.0.store.read().await?.list_plugins().await?)
+        Ok(self.0.store.read_once().await?.list_plugins().await?)
     }
 
     /// What [`Self::install`] would do; nothing is changed.
@@ -68,23 +71,31 @@ impl Workspace {
     /// [`Error::Manifest`] when it does not fit the others, a schema error when a column would change its
     /// type, a plugin error when its own handler refuses.
     pub async fn install(&self, package: Package) -> Result<InstallReport, Error> {
-        self.detached(move |workspace| async move {
-            let _alone = workspace.0.gate.write().await;
-            let (stored, catalog, previous) = workspace.catalog_with(&package).await?;
-            let catalog = Arc::new(catalog);
-            let steps = workspace.0.store.plan(&catalog).await?;
-            let mut unit =
-                Unit::begin(&workspace, Budget::new(Limits::background())).await?.under(Arc::clone(&catalog));
-            unit.tx.apply_schema(&steps).await?;
-            unit.tx.put_plugin(&stored).await?;
-            if package.manifest.lifecycle {
-                unit.call_installed(&package.manifest.id, previous.clone()).await?;
-            }
-            unit.commit().await?;
-            workspace.set_catalog(catalog);
-            Ok(InstallReport { previous, steps })
+        self.detached(move |workspace| {
+            let package = package.clone();
+            async move { workspace.install_once(&package).await }
         })
         .await
+    }
+
+    async fn install_once(&self, package: &Package) -> Result<InstallReport, Error> {
+        let _alone = self.0.gate.write().await;
+        let mut unit = Unit::begin(self, Budget::new(Limits::background())).await?;
+        // Another process may install too.
+        unit.tx.lock(&[SCHEMA.to_owned()]).await?;
+        let (stored, catalog, previous) = self.catalog_with(package).await?;
+        let catalog = Arc::new(catalog);
+        let steps = self.0.store.plan(&catalog).await?;
+        let mut unit = unit.under(Arc::clone(&catalog));
+        unit.tx.apply_schema(&steps).await?;
+        unit.tx.put_plugin(&stored).await?;
+        if package.manifest.lifecycle {
+            let called = unit.call_installed(&package.manifest.id, previous.clone()).await;
+            unit.outcome(called)?;
+        }
+        unit.commit().await?;
+        self.set_catalog(catalog);
+        Ok(InstallReport { previous, steps })
     }
 
     /// Sets a plugin's settings; those not named keep their value.
@@ -97,25 +108,35 @@ impl Workspace {
         values: BTreeMap<String, serde_json::Value>,
     ) -> Result<(), Error> {
         let plugin = plugin.clone();
-        self.detached(move |workspace| async move {
-            let _alone = workspace.0.gate.write().await;
-            let mut all = workspace.list_plugins().await?;
-            let Some(stored) = all.iter_mut().find(|stored| stored.id == plugin) else {
-                return Err(Error::NotFound(format!("there is no plugin {plugin} in this workspace")));
-            };
-            stored.settings.extend(values);
-            stored.settings.retain(|_, value| !value.is_null());
-            let stored = stored.clone();
-            check_settings(&source_of(&stored)?.manifest, &stored.settings).map_err(Error::Manifest)?;
-            let sources = all.iter().map(source_of).collect::<Result<Vec<_>, _>>()?;
-            let catalog = Catalog::build(&sources).map_err(Error::Manifest)?;
-            let mut tx = workspace.0.store.write().await?;
-            tx.put_plugin(&stored).await?;
-            tx.commit().await?;
-            workspace.set_catalog(Arc::new(catalog));
-            Ok(())
+        self.detached(move |workspace| {
+            let (plugin, values) = (plugin.clone(), values.clone());
+            async move { workspace.put_plugin_settings_once(&plugin, values).await }
         })
         .await
+    }
+
+    async fn put_plugin_settings_once(
+        &self,
+        plugin: &PluginId,
+        values: BTreeMap<String, serde_json::Value>,
+    ) -> Result<(), Error> {
+        let _alone = self.0.gate.write().await;
+        let mut tx = self.0.store.write().await?;
+        tx.lock(&[SCHEMA.to_owned()]).await?;
+        let mut all = self.list_plugins().await?;
+        let Some(stored) = all.iter_mut().find(|stored| stored.id == *plugin) else {
+            return Err(Error::NotFound(format!("there is no plugin {plugin} in this workspace")));
+        };
+        stored.settings.extend(values);
+        stored.settings.retain(|_, value| !value.is_null());
+        let stored = stored.clone();
+        check_settings(&source_of(&stored)?.manifest, &stored.settings).map_err(Error::Manifest)?;
+        let sources = all.iter().map(source_of).collect::<Result<Vec<_>, _>>()?;
+        let catalog = Catalog::build(&sources).map_err(Error::Manifest)?;
+        tx.put_plugin(&stored).await?;
+        tx.commit().await?;
+        self.set_catalog(Arc::new(catalog));
+        Ok(())
     }
 
     /// The row to store, and the catalog and version before that go with it.

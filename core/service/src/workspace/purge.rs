@@ -83,10 +83,13 @@ impl Workspace {
             self.plan_purge(actor, &object.name, id).await?;
         }
         let rights = Rights::of(actor);
-        self.detached(move |workspace| async move {
-            let (deleted, cleared) = workspace.purge_records(&rights, &object, id).await?;
-            let (traces, scrubbed) = workspace.forget_purged().await?;
-            Ok(PurgeReport { object: object.name.clone(), record: id, deleted, cleared, traces, scrubbed })
+        self.detached(move |workspace| {
+            let (rights, object) = (rights.clone(), object.clone());
+            async move {
+                let (deleted, cleared) = workspace.purge_records(&rights, &object, id).await?;
+                let (traces, scrubbed) = workspace.forget_purged().await?;
+                Ok(PurgeReport { object: object.name.clone(), record: id, deleted, cleared, traces, scrubbed })
+            }
         })
         .await
     }

@@ -50,7 +50,7 @@ impl Workspace {
         rights.check(Operation::Read, object, &Fields::new())?;
         let catalog = self.catalog();
         let object = catalog.object(object).ok_or_else(|| no_object(object.as_str()))?;
-        Ok(self.0.store.read().await?.find(object, id).await?)
+        Ok(self.0.store.read_once().await?.find(object, id).await?)
     }
 
     /// One page of records.
@@ -64,7 +64,7 @@ impl Workspace {
     pub(crate) async fn list_with(&self, rights: &Rights, query: &Query) -> Result<Page, Error> {
         rights.check(Operation::Read, &query.object, &Fields::new())?;
         let catalog = self.catalog();
-        Ok(self.0.store.read().await?.list(&catalog, query).await?)
+        Ok(self.0.store.read_once().await?.list(&catalog, query).await?)
     }
 
     /// How many records match.
@@ -74,7 +74,7 @@ impl Workspace {
     pub async fn count(&self, actor: &Actor, query: &Query) -> Result<u64, Error> {
         Rights::of(actor).check(Operation::Read, &query.object, &Fields::new())?;
         let catalog = self.catalog();
-        Ok(self.0.store.read().await?.count(&catalog, query).await?)
+        Ok(self.0.store.read_once().await?.count(&catalog, query).await?)
     }
 
     /// Sets how people write phones, dates and money here, and what they read.
@@ -101,7 +101,7 @@ impl Workspace {
     /// # Errors
     /// The store's.
     pub async fn find_setting(&self, key: &str) -> Result<Option<serde_json::Value>, Error> {
-        Ok(self.0.store.read().await?.find_setting(key).await?)
+        Ok(self.0.store.read_once().await?.find_setting(key).await?)
     }
 
     /// Sets one of the workspace's own settings.
@@ -119,7 +119,7 @@ impl Workspace {
     /// # Errors
     /// The store's.
     pub async fn find_token(&self, sha256: &[u8]) -> Result<Option<StoredToken>, Error> {
-        let token = self.0.store.read().await?.find_token(sha256).await?;
+        let token = self.0.store.read_once().await?.find_token(sha256).await?;
         let now = self.0.clock.now();
         Ok(token.filter(|token| token.expires_at.is_none_or(|end| end > now)))
     }
@@ -139,7 +139,7 @@ impl Workspace {
     /// # Errors
     /// The store's.
     pub async fn find_user(&self, email: &str) -> Result<Option<StoredUser>, Error> {
-        Ok(self.0.store.read().await?.find_user(email).await?)
+        Ok(self.0.store.read_once().await?.find_user(email).await?)
     }
 
     /// Adds or replaces a user.

@@ -21,6 +21,10 @@ const CHANGES_MAX: usize = 1_000;
 /// How long an answer is kept under its idempotency key.
 const ANSWER_KEPT: Duration = Duration::from_secs(24 * 3600);
 
+/// The pauses before a unit of work is tried again.
+const RETRY_PAUSES: [Duration; 4] =
+    [Duration::from_millis(5), Duration::from_millis(25), Duration::from_millis(125), Duration::from_millis(500)];
+
 /// A record and the object that it is of.
 pub type RecordOf = (ObjectName, Record);
 
@@ -71,12 +75,15 @@ impl Workspace {
         depth: u32,
     ) -> Result<Vec<RecordOf>, Error> {
         check_count(changes.len())?;
-        self.detached(move |workspace| async move {
-            let _open = workspace.0.gate.read().await;
-            let mut unit = Unit::begin(&workspace, budget).await?;
-            let records = unit.apply(&rights, changes, depth).await?;
-            unit.commit().await?;
-            Ok(records)
+        self.detached(move |workspace| {
+            let (rights, changes, budget) = (rights.clone(), changes.clone(), budget.clone());
+            async move {
+                let _open = workspace.0.gate.read().await;
+                let mut unit = Unit::begin(&workspace, budget).await?;
+                let records = unit.apply_all(&rights, changes, depth).await?;
+                unit.commit().await?;
+                Ok(records)
+            }
         })
         .await
     }
@@ -94,15 +101,19 @@ impl Workspace {
         let total = groups.iter().map(Vec::len).sum();
         check_count(total)?;
         let rights = Rights::of(actor);
-        self.detached(move |workspace| async move {
-            let _open = workspace.0.gate.read().await;
-            let mut unit = Unit::begin(&workspace, Budget::new(Limits::batch(total))).await?;
-            let mut results = Vec::with_capacity(groups.len());
-            apply_groups(&mut unit, &rights, groups, &mut results).await?;
-            if mode == ApplyMode::Commit {
-                unit.commit().await?;
+        self.detached(move |workspace| {
+            let (rights, groups) = (rights.clone(), groups.clone());
+            async move {
+                let _open = workspace.0.gate.read().await;
+                let mut unit = Unit::begin(&workspace, Budget::new(Limits::batch(total))).await?;
+                let mut results = Vec::with_capacity(groups.len());
+                let done = apply_groups(&mut unit, &rights, groups, &mut results).await;
+                unit.outcome(done)?;
+                if mode == ApplyMode::Commit {
+                    unit.commit().await?;
+                }
+                Ok(results)
             }
-            Ok(results)
         })
         .await
     }
@@ -121,20 +132,23 @@ impl Workspace {
         render: F,
     ) -> Result<KeyedAnswer, Error>
     where
-        F: FnOnce(&[RecordOf]) -> KeyedAnswer + Send + 'static,
+        F: Fn(&[RecordOf]) -> KeyedAnswer + Clone + Send + 'static,
     {
         check_count(changes.len())?;
         let rights = Rights::of(actor);
-        self.detached(move |workspace| async move {
-            let _open = workspace.0.gate.read().await;
-            match workspace.apply_and_keep(&rights, &keyed, changes, render).await {
-                Ok(answer) => Ok(answer),
-                // Keys seldom come twice, so the earlier answer is looked for only when the work fails: by the key
-                // itself at the latest, of which there can be one.
-                Err(error) => match workspace.0.store.read().await?.find_answer(&keyed.key).await? {
-                    Some(earlier) if earlier.expires_at > workspace.now() => answer_again(earlier, &keyed),
-                    _ => Err(error),
-                },
+        self.detached(move |workspace| {
+            let (rights, changes, keyed, render) = (rights.clone(), changes.clone(), keyed.clone(), render.clone());
+            async move {
+                let _open = workspace.0.gate.read().await;
+                match workspace.apply_and_keep(&rights, &keyed, changes, render).await {
+                    Ok(answer) => Ok(answer),
+                    // Keys seldom come twice, so the earlier answer is looked for only when the work fails: by the key
+                    // itself at the latest, of which there can be one.
+                    Err(error) => match workspace.0.store.read_once().await?.find_answer(&keyed.key).await? {
+                        Some(earlier) if earlier.expires_at > workspace.now() => answer_again(earlier, &keyed),
+                        _ => Err(error),
+                    },
+                }
             }
         })
         .await
@@ -151,21 +165,33 @@ impl Workspace {
         F: FnOnce(&[RecordOf]) -> KeyedAnswer,
     {
         let mut unit = Unit::begin(self, Budget::new(Limits::hook())).await?;
-        let records = unit.apply(rights, changes, 0).await?;
+        let records = unit.apply_all(rights, changes, 0).await?;
         let answer = render(&records);
         unit.keep_answer(keyed, &answer, ANSWER_KEPT).await?;
         unit.commit().await?;
         Ok(answer)
     }
 
-    /// Runs a unit of work in a task of its own, so that nobody's impatience cancels it half-way.
+    /// Runs a unit of work in a task of its own, so that nobody's impatience cancels it half-way, and again a few
+    /// times if the database ended it from outside: it waited in a circle with another one, say.
     pub(crate) async fn detached<T, W, F>(&self, work: W) -> Result<T, Error>
     where
         T: Send + 'static,
-        W: FnOnce(Workspace) -> F,
+        W: Fn(Workspace) -> F + Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        tokio::spawn(work(self.clone())).await.unwrap_or_else(|error| Err(Error::Internal(Box::new(error))))
+        let workspace = self.clone();
+        let task = tokio::spawn(async move {
+            let mut pauses = RETRY_PAUSES.into_iter();
+            loop {
+                match (work(workspace.clone()).await, pauses.next()) {
+                    (Err(Error::Interrupted), Some(pause)) => tokio::time::sleep(pause).await,
+                    (Err(Error::Interrupted), None) => return Err(Error::Busy),
+                    (result, _) => return result,
+                }
+            }
+        });
+        task.await.unwrap_or_else(|error| Err(Error::Internal(Box::new(error))))
     }
 }
 

@@ -28,7 +28,7 @@ impl From<Error> for Problem {
                     issues.into_iter().map(|one| FieldIssue::new(one.path, "bad_manifest", one.message)).collect();
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_manifest", detail).with_errors(issues)
             }
-            Error::Busy => Self::come_again("busy", detail),
+            Error::Busy | Error::Interrupted => Self::come_again("busy", detail),
             Error::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail),
             Error::Internal(cause) => Self::internal(chain(cause.as_ref())),
         }

@@ -292,7 +292,9 @@ async fn patiently<B: Base>(
     for attempt in 1..=TRIES_MAX {
         let import = journal.as_mut().map(|journal| &mut journal.stored);
         match base.write(lines, changes.to_vec(), Writing { import, count: &mut *count }).await {
-            Err(Error::Busy) if attempt < TRIES_MAX => tokio::time::sleep(RETRY_WAIT.saturating_mul(attempt)).await,
+            Err(Error::Busy | Error::Interrupted) if attempt < TRIES_MAX => {
+                tokio::time::sleep(RETRY_WAIT.saturating_mul(attempt)).await
+            }
             outcomes => return outcomes,
         }
     }

@@ -24,7 +24,7 @@ pub(super) const DATABASE: &str = "workspace.db";
 
 pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<()> {
     let data = DataDir::open_existing(&args.data)?;
-    prepare(&data, true)?;
+    super::refuse_server(&prepare(&data, true)?, "pg_dump --schema")?;
     let made_at = SystemClock.now();
     let out = match args.out {
         Some(out) => out,

@@ -28,6 +28,11 @@ const PASSWORD: &str = "pergola-demo";
 
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     if args.reset {
+        if args.data.database.is_some() {
+            return Err(problem(
+                "--reset throws away a directory, not a database: drop the schema pergola_main there yourself",
+            ));
+        }
         DataDir::reset(&args.data)?;
     }
     let data = DataDir::open(&args.data)?;

@@ -16,7 +16,7 @@ use crate::{
 pub(crate) async fn run(args: DoctorArgs) -> anyhow::Result<()> {
     let data = DataDir::open_existing(&args.data)?;
     let config = prepare(&data, true)?;
-    let mut findings = examine_files(&data).await?;
+    let mut findings = examine_files(&data, &config).await?;
     match examine_workspace(&data, &config, args.fix).await {
         Ok(found) => findings.extend(found),
         // What cannot be opened was told of already, if the file is damaged.
@@ -38,7 +38,11 @@ pub(crate) async fn run(args: DoctorArgs) -> anyhow::Result<()> {
 }
 
 /// Pages, indexes and references of the file, and the components beside it.
-async fn examine_files(data: &DataDir) -> anyhow::Result<Vec<Finding>> {
+async fn examine_files(data: &DataDir, config: &Config) -> anyhow::Result<Vec<Finding>> {
+    if config.database_url().is_some() {
+        // A server looks after its own files, and components are looked at when the workspace is opened.
+        return Ok(Vec::new());
+    }
     let database = data.database();
     let mut pages = Finding::new(
         "integrity",

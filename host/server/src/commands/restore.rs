@@ -30,6 +30,7 @@ pub(crate) async fn run(args: RestoreArgs) -> anyhow::Result<()> {
     })?;
     let data = DataDir::open(&args.data)?;
     let config = prepare(&data, true)?;
+    super::refuse_server(&config, "pg_restore")?;
     let database = data.database();
     let exists = database.exists();
     if exists && !args.in_place {

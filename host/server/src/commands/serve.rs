@@ -49,7 +49,8 @@ pub(crate) async fn serve(
     let token = opened.owner_token(data).await?;
     let router = pergola_api::router(ApiState::new(opened.workspace.clone()));
     let (stop, stopped) = watch::channel(false);
-    let worker = Worker::new(opened.workspace.clone(), sink);
+    let lease = Duration::from_secs(config.worker.lease_seconds);
+    let worker = Worker::new(opened.workspace.clone(), sink).with_lease(lease);
     let working = tokio::spawn({
         let stopped = stopped.clone();
         async move { worker.run(stopped).await }

@@ -31,16 +31,16 @@ const MESSAGES_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the server has promised.
 #[derive(Default)]
-struct Promised {
+pub(crate) struct Promised {
     /// Appointments by id, as answered.
     appointments: BTreeMap<String, Json>,
     /// Those of them whose reminders fall due within the test.
     reminded: BTreeSet<String>,
-    messages: BTreeSet<String>,
+    pub(crate) messages: BTreeSet<String>,
 }
 
 impl Promised {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.appointments.extend(other.appointments);
         self.reminded.extend(other.reminded);
         self.messages.extend(other.messages);
@@ -48,20 +48,20 @@ impl Promised {
 }
 
 /// A master's free time for a service.
-struct Slot {
+pub(crate) struct Slot {
     master: Json,
-    service: Json,
+    pub(crate) service: Json,
     starts_at: String,
 }
 
 /// The server's clock.
-fn now(api: &Api) -> Timestamp {
+pub(crate) fn now(api: &Api) -> Timestamp {
     let created = api.post("/api/v1/tasks", &json!({"title": "what time is it?"}));
     created.json()["created_at"].as_str().unwrap().parse().unwrap()
 }
 
 /// Half hours of the coming weeks.
-fn slots(api: &Api, now: Timestamp) -> Vec<Slot> {
+pub(crate) fn slots(api: &Api, now: Timestamp) -> Vec<Slot> {
     let until = now + SignedDuration::from_hours(24 * DAYS);
     let mut slots = Vec::new();
     let services = api.get(&format!("/api/v1/booking/services?filter={}", encoded("minutes == 30"))).json();
@@ -79,7 +79,7 @@ fn slots(api: &Api, now: Timestamp) -> Vec<Slot> {
 }
 
 /// Books slot after slot until the server is gone. Every slot is wanted by two callers.
-fn book(api: &Api, slots: &[Slot], next: &AtomicUsize) -> Promised {
+pub(crate) fn book(api: &Api, slots: &[Slot], next: &AtomicUsize) -> Promised {
     let mut promised = Promised::default();
     while let Some(slot) = slots.get(next.fetch_add(1, Ordering::Relaxed) / 2) {
         let phone = format!("+7926{:07}", unique());
@@ -100,7 +100,7 @@ fn book(api: &Api, slots: &[Slot], next: &AtomicUsize) -> Promised {
 }
 
 /// Writes visits into the journal whose reminders fall due seconds later, until the server is gone.
-fn write_visits(api: &Api, master: &Json, service: &Json, contacts: &[Json], now: Timestamp) -> Promised {
+pub(crate) fn write_visits(api: &Api, master: &Json, service: &Json, contacts: &[Json], now: Timestamp) -> Promised {
     let mut promised = Promised::default();
     let mut starts_at = now + SignedDuration::from_hours(24) + REMINDED_AFTER;
     loop {
@@ -123,7 +123,7 @@ fn write_visits(api: &Api, master: &Json, service: &Json, contacts: &[Json], now
 }
 
 /// Queues messages until the server is gone.
-fn write_messages(api: &Api, contact: &str) -> Promised {
+pub(crate) fn write_messages(api: &Api, contact: &str) -> Promised {
     let mut promised = Promised::default();
     loop {
         let body = format!("Message {}", unique());
@@ -165,7 +165,7 @@ fn round(data: &Path, number: usize, promised: &mut Promised) {
 }
 
 /// What was promised is there as it was promised, and no master is in two places.
-fn check(api: &Api, promised: &Promised) {
+pub(crate) fn check(api: &Api, promised: &Promised) {
     let appointments = api.all("booking/appointments");
     let by_id: HashMap<&str, &Json> = appointments.iter().map(|one| (one["id"].as_str().unwrap(), one)).collect();
     for (id, answered) in &promised.appointments {
@@ -189,7 +189,7 @@ fn check(api: &Api, promised: &Promised) {
 }
 
 /// Waits until every visit was reminded of and nothing is on its way out.
-fn wait_for_messages(api: &Api, promised: &Promised) {
+pub(crate) fn wait_for_messages(api: &Api, promised: &Promised) {
     let started = Instant::now();
     loop {
         let messages = api.all("messages");
@@ -221,6 +221,8 @@ fn check_sink(data: &Path, sent: u64, promised: &Promised) {
 async fn twenty_kills_in_the_middle_of_bookings_lose_nothing_and_repeat_nothing() {
     let scratch = demo().copy();
     let data = scratch.data();
+    // What a killed server was sending is sent by the next one after so long.
+    fs::write(data.join("pergola.toml"), "[worker]\nlease_seconds = 2\n").unwrap();
     let mut promised = Promised::default();
     for number in 0..ROUNDS {
         round(&data, number, &mut promised);

@@ -20,3 +20,4 @@ mod import_killed;
 mod plugin;
 mod support;
 mod tutorial;
+mod two_servers;

@@ -14,7 +14,6 @@ pub(crate) enum Connection {
     /// To a file.
     Sqlite(SqliteConnection),
     /// To a server, with the workspace's schema.
-    #[expect(dead_code, reason = "made by the store on PostgreSQL, which comes next")]
     Postgres(Box<PgConnection>, Dialect),
 }
 
@@ -77,6 +76,17 @@ impl Connection {
         }
     }
 
+    /// Statements without values, several perhaps.
+    pub(crate) async fn run(&mut self, text: &str) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(_) => self.execute(Sql::new(text)).await.map(|_| ()),
+            Self::Postgres(connection, dialect) => {
+                let text = for_dialect(text, &[], dialect);
+                connection.execute(sqlx::raw_sql(AssertSqlSafe(text))).await.map(|_| ())
+            }
+        }
+    }
+
     /// Returns when the other side has nothing more to do.
     pub(crate) async fn ping(&mut self) -> Result<(), sqlx::Error> {
         match self {
@@ -104,11 +114,15 @@ fn for_postgres(
     dialect: &Dialect,
 ) -> Result<Query<'static, Postgres, <Postgres as Database>::Arguments>, sqlx::Error> {
     let (text, binds) = sql.into_parts();
-    let text = match dialect {
-        Dialect::Postgres(schema) => translate(&text, &binds, schema),
-        Dialect::Sqlite => text,
-    };
+    let text = for_dialect(&text, &binds, dialect);
     Ok(sqlx::query_with(AssertSqlSafe(text), arguments::<Postgres>(binds)?))
+}
+
+fn for_dialect(text: &str, binds: &[Bind], dialect: &Dialect) -> String {
+    match dialect {
+        Dialect::Postgres(schema) => translate(text, binds, schema),
+        Dialect::Sqlite => text.to_owned(),
+    }
 }
 
 /// The values as a database takes them.

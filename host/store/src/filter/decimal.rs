@@ -106,17 +106,20 @@ impl Filter<'_> {
                 };
             }
             NodeKind::Add(a, b) | NodeKind::Subtract(a, b) => {
-                sql.push("(");
-                self.decimal(a, scale, sql)?;
-                sql.push(if matches!(node.kind, NodeKind::Add(..)) { " + " } else { " - " });
-                self.decimal(b, scale, sql)?;
-                sql.push(")");
+                let (mut left, mut right) = (Sql::default(), Sql::default());
+                self.decimal(a, scale, &mut left)?;
+                self.decimal(b, scale, &mut right)?;
+                let sign = if matches!(node.kind, NodeKind::Add(..)) { " + " } else { " - " };
+                sql.append(self.layouts.dialect().arithmetic(left, sign, right));
             }
             _ => {
                 let name = self.column(node)?.0;
                 match scale.saturating_sub(self.scale(node)?) {
                     0 => sql.push(&name),
-                    missing => sql.push(&format!("({name} * 1{})", "0".repeat(missing as usize))),
+                    missing => {
+                        let factor = Sql::new(format!("1{}", "0".repeat(missing as usize)));
+                        sql.append(self.layouts.dialect().arithmetic(Sql::new(name), " * ", factor))
+                    }
                 };
             }
         }

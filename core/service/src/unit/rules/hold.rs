@@ -51,16 +51,21 @@ impl Workspace {
     /// Gives a record whose hold is over its next code, by the one write path; others are left alone.
     pub(crate) async fn end_hold(&self, object: &ObjectName, id: Id) -> Result<(), Error> {
         let object = object.clone();
-        self.detached(move |workspace| async move {
-            let _open = workspace.0.gate.read().await;
-            let mut unit = Unit::begin(&workspace, Budget::new(Limits::hook())).await?;
-            let Some(object) = unit.catalog.object(&object).cloned() else { return Ok(()) };
-            let Some(record) = unit.tx.find(&object, id).await? else { return Ok(()) };
-            let Some(change) = end_of(&object, &record, unit.now) else { return Ok(()) };
-            unit.apply(&Rights::of(&Actor::System), vec![change], 0).await?;
-            unit.commit().await
+        self.detached(move |workspace| {
+            let object = object.clone();
+            async move { workspace.end_hold_once(&object, id).await }
         })
         .await
+    }
+
+    async fn end_hold_once(&self, object: &ObjectName, id: Id) -> Result<(), Error> {
+        let _open = self.0.gate.read().await;
+        let mut unit = Unit::begin(self, Budget::new(Limits::hook())).await?;
+        let Some(object) = unit.catalog.object(object).cloned() else { return Ok(()) };
+        let Some(record) = unit.tx.find(&object, id).await? else { return Ok(()) };
+        let Some(change) = end_of(&object, &record, unit.now) else { return Ok(()) };
+        unit.apply(&Rights::of(&Actor::System), vec![change], 0).await?;
+        unit.commit().await
     }
 }
 

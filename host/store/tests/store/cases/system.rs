@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use pergola_model::{ChangeKind, Fields, PluginId, Role};
 use pergola_service::ports::store::{
-    AuditEntry, NewEvent, StoreError, StoredAnswer, StoredPlugin, StoredTimer, StoredToken, StoredUser,
+    AuditEntry, NewEvent, StoreError, StoredAnswer, StoredEvent, StoredPlugin, StoredTimer, StoredToken, StoredUser,
     SubscriptionState, TimerKey, Transaction,
 };
 
@@ -24,8 +24,12 @@ fn timer(world: &World, action: &str) -> TimerKey {
     }
 }
 
+/// What could be claimed at that time.
 async fn due(tx: &mut Box<dyn Transaction>, at: Timestamp) -> Vec<StoredTimer> {
-    tx.list_due_timers(at, 10).await.unwrap()
+    tx.savepoint().await.unwrap();
+    let timers = tx.claim_timers(at, after(1_000), 10).await.unwrap();
+    tx.rollback_savepoint().await.unwrap();
+    timers
 }
 
 pub(crate) async fn timers_are_set_moved_fired_and_put_off(world: &World) {
@@ -36,7 +40,6 @@ pub(crate) async fn timers_are_set_moved_fired_and_put_off(world: &World) {
     assert_eq!(tx.next_timer().await.unwrap(), Some(after(10)));
     let first = due(&mut tx, after(20)).await;
     assert_eq!(first.iter().map(|timer| &timer.key).collect::<Vec<_>>(), [&keys[1], &keys[2]]);
-    assert_eq!(tx.list_due_timers(after(99), 1).await.unwrap().len(), 1);
 
     // Put off: not due before its retry, its due time stays.
     tx.delay_timer(&first[0], after(60), "no answer").await.unwrap();
@@ -52,15 +55,38 @@ pub(crate) async fn timers_are_set_moved_fired_and_put_off(world: &World) {
     assert_eq!((moved[0].due_at, moved[0].attempts), (after(12), 0));
 
     // What was seen before the move neither ends nor delays it.
-    tx.finish_timer(&first[0]).await.unwrap();
+    tx.finish_timers(&first[..1]).await.unwrap();
     tx.delay_timer(&first[0], after(90), "late").await.unwrap();
     assert_eq!(due(&mut tx, after(15)).await.len(), 1);
-    tx.finish_timer(&moved[0]).await.unwrap();
+    tx.finish_timers(&moved[..1]).await.unwrap();
     assert!(due(&mut tx, after(15)).await.is_empty());
 
     tx.clear_timers(&[keys[0].clone(), keys[2].clone(), timer(world, "never_set")]).await.unwrap();
     assert_eq!(tx.next_timer().await.unwrap(), None);
     assert!(tx.set_timers(&keys, &[after(1)]).await.is_err());
+}
+
+pub(crate) async fn a_claimed_timer_is_nobody_elses_until_then(world: &World) {
+    let keys = [timer(world, "a"), timer(world, "b"), timer(world, "c")];
+    let mut tx = world.store.write().await.unwrap();
+    tx.set_timers(&keys, &[after(1), after(2), after(99)]).await.unwrap();
+    tx.commit().await.unwrap();
+    let claim = async |at: i64, until: i64, limit: u32| {
+        let mut tx = world.store.write().await.unwrap();
+        let timers = tx.claim_timers(after(at), after(until), limit).await.unwrap();
+        tx.commit().await.unwrap();
+        timers.into_iter().map(|timer| timer.key).collect::<Vec<_>>()
+    };
+    assert_eq!(claim(10, 20, 1).await, keys[..1]);
+    assert_eq!(claim(10, 30, 10).await, keys[1..2]);
+    assert_eq!(claim(10, 30, 10).await, []);
+    // The first one's process has died.
+    assert_eq!(claim(20, 30, 10).await, keys[..1]);
+    let mut tx = world.store.write().await.unwrap();
+    assert_eq!(tx.next_timer().await.unwrap(), Some(after(30)));
+    let stored: Vec<StoredTimer> = tx.claim_timers(after(30), after(40), 10).await.unwrap();
+    tx.finish_timers(&stored).await.unwrap();
+    assert_eq!(tx.next_timer().await.unwrap(), Some(after(99)));
 }
 
 fn event(world: &World, kind: ChangeKind, changed: &[&str]) -> NewEvent {
@@ -79,25 +105,52 @@ async fn append(world: &World, events: &[NewEvent]) {
     tx.commit().await.unwrap();
 }
 
+/// What could be told at a time when nothing waits for a retry; the claim is given up.
+async fn events(world: &World, id: &str) -> Vec<StoredEvent> {
+    let mut tx = world.store.write().await.unwrap();
+    let has = tx.has_events(&plugin(id)).await.unwrap();
+    let events = tx.claim_events(&plugin(id), after(10), after(20), 500).await.unwrap();
+    assert_eq!(has, !events.is_empty());
+    events
+}
+
 async fn told(world: &World, id: &str) -> Vec<i64> {
-    let mut reader = world.store.read().await.unwrap();
-    reader.list_events(&plugin(id), 500).await.unwrap().into_iter().map(|event| event.sequence).collect()
+    events(world, id).await.into_iter().map(|event| event.sequence).collect()
 }
 
 async fn set_place(world: &World, id: &str, sequence: i64) {
     let mut tx = world.store.write().await.unwrap();
     let state = SubscriptionState { sequence, attempts: 2, retry_at: Some(after(5)) };
-    tx.set_subscription(&plugin(id), &state).await.unwrap();
+    tx.claim_events(&plugin(id), now(), after(1), 1).await.unwrap();
+    tx.finish_events(&plugin(id), after(1), &state).await.unwrap();
     assert_eq!(tx.subscription(&plugin(id)).await.unwrap(), state);
     tx.commit().await.unwrap();
+}
+
+pub(crate) async fn claimed_events_are_nobody_elses_until_then(world: &World) {
+    append(world, &[event(world, ChangeKind::Create, &[])]).await;
+    let claim = async |at: i64, until: i64| {
+        let mut tx = world.store.write().await.unwrap();
+        let events = tx.claim_events(&plugin("a"), after(at), after(until), 10).await.unwrap();
+        tx.commit().await.unwrap();
+        events.len()
+    };
+    assert_eq!(claim(0, 10).await, 1);
+    assert_eq!(claim(9, 19).await, 0);
+    // That process has died; the one that takes over cannot be disturbed by what it still says.
+    assert_eq!(claim(10, 20).await, 1);
+    let done = SubscriptionState { sequence: 1_000, attempts: 0, retry_at: None };
+    let mut tx = world.store.write().await.unwrap();
+    tx.finish_events(&plugin("a"), after(10), &done).await.unwrap();
+    assert_eq!(tx.subscription(&plugin("a")).await.unwrap().sequence, 0);
+    tx.finish_events(&plugin("a"), after(20), &done).await.unwrap();
+    assert_eq!(tx.subscription(&plugin("a")).await.unwrap(), done);
 }
 
 pub(crate) async fn events_are_told_in_order_and_trimmed_when_all_were_told(world: &World) {
     let events: Vec<NewEvent> = (0..100).map(|_| event(world, ChangeKind::Update, &["amount", "lab.card"])).collect();
     append(world, &events).await;
-    let mut reader = world.store.read().await.unwrap();
-    let stored = reader.list_events(&plugin("a"), 500).await.unwrap();
-    drop(reader);
+    let stored = self::events(world, "a").await;
     assert_eq!(stored.len(), 100);
     assert!(stored.is_sorted_by_key(|event| event.sequence));
     let (first, last) = (&stored[0], &stored[99]);

@@ -71,11 +71,21 @@ pub(crate) async fn concurrent_units_are_all_kept_and_a_failing_one_is_undone_al
 }
 
 pub(crate) async fn an_error_leaves_the_rest_of_the_unit_usable(world: &World) {
-    let record = world.record(Fields::new());
+    let [first, second, third]: [Record; 3] =
+        std::array::from_fn(|n| world.record(Fields::new().with("amount", n as i64)));
     let missing = world.record(Fields::new().with("room", Value::Ref(world.record(Fields::new()).id)));
     let mut tx = world.store.write().await.unwrap();
+    for record in [&first, &second] {
+        assert!(tx.insert(world.sample(), std::slice::from_ref(&missing)).await.is_err());
+        tx.insert(world.sample(), std::slice::from_ref(record)).await.unwrap();
+    }
+    tx.savepoint().await.unwrap();
+    assert!(tx.insert(world.sample(), std::slice::from_ref(&missing)).await.is_err());
+    tx.insert(world.sample(), std::slice::from_ref(&third)).await.unwrap();
     assert!(tx.insert(world.sample(), &[missing]).await.is_err());
-    tx.insert(world.sample(), std::slice::from_ref(&record)).await.unwrap();
+    tx.release_savepoint().await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(world.find("lab.sample", record.id).await, Some(record));
+    for record in [first, second, third] {
+        assert_eq!(world.find("lab.sample", record.id).await, Some(record));
+    }
 }

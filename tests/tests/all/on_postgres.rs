@@ -1,0 +1,20 @@
+//! The scenarios on PostgreSQL.
+
+#![expect(clippy::duplicate_mod, reason = "the scenarios are compiled for each database")]
+
+use pergola_cluster::Cluster;
+use pergola_testkit::Backend;
+
+#[path = "bin.rs"]
+mod bin;
+#[path = "booking.rs"]
+mod booking;
+#[path = "salon.rs"]
+mod salon;
+#[path = "unit_of_work.rs"]
+mod unit_of_work;
+
+/// A new, empty place.
+pub(super) fn backend() -> Backend {
+    Backend::Postgres(Cluster::shared().unwrap_or_else(|error| panic!("{error}")).new_url())
+}

@@ -1,0 +1,17 @@
+//! The scenarios on SQLite.
+
+use pergola_testkit::Backend;
+
+#[path = "bin.rs"]
+mod bin;
+#[path = "booking.rs"]
+mod booking;
+#[path = "salon.rs"]
+mod salon;
+#[path = "unit_of_work.rs"]
+mod unit_of_work;
+
+/// A new, empty place.
+pub(super) fn backend() -> Backend {
+    Backend::Sqlite
+}
