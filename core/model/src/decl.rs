@@ -174,7 +174,7 @@ pub struct FieldDecl {
     /// No two records have the same value.
     #[serde(default)]
     pub unique: bool,
-    /// Has an index.
+    /// Has an index; phones and e-mail addresses have one without asking.
     #[serde(default)]
     pub indexed: bool,
     /// Is found by search.

@@ -95,7 +95,7 @@ pub struct Field {
     pub default: Value,
     /// No two records of the object have the same value.
     pub unique: bool,
-    /// Has an index.
+    /// Has an index; phones and e-mail addresses always have, because callers are looked up by them.
     pub indexed: bool,
     /// Is found by search.
     pub searchable: bool,

@@ -41,4 +41,6 @@ pub const CORE_OBJECTS: &[(&str, &str)] = &[
     ("deal.toml", include_str!("../../objects/deal.toml")),
     ("task.toml", include_str!("../../objects/task.toml")),
     ("activity.toml", include_str!("../../objects/activity.toml")),
+    ("contact_point.toml", include_str!("../../objects/contact_point.toml")),
+    ("link.toml", include_str!("../../objects/link.toml")),
 ];

@@ -64,6 +64,23 @@ pub fn normalise(field: &Field, value: Value, locale: &Locale) -> Result<Value, 
     one_spelling(&field.kind, value, locale).map_err(|wrong| wrong.of(field))
 }
 
+/// A phone number or an e-mail address in the spelling in which fields of that type are stored, for looking records up
+/// by what somebody wrote.
+///
+/// # Errors
+/// `not_a_phone` or `not_an_email`, under the type's name; also for no text at all.
+pub fn address(kind: &FieldType, text: &str, locale: &Locale) -> Result<String, FieldIssue> {
+    let (name, code, message) = match kind {
+        FieldType::Phone => ("phone", "not_a_phone", "a phone number is needed"),
+        _ => ("email", "not_an_email", "an e-mail address is needed"),
+    };
+    match one_spelling(kind, Value::from(text), locale) {
+        Ok(Value::Text(address)) => Ok(address),
+        Ok(_) => Err(FieldIssue::new(name, code, message)),
+        Err(wrong) => Err(FieldIssue::new(name, wrong.code, wrong.message)),
+    }
+}
+
 /// The issue of a required field without a value.
 #[must_use]
 pub fn required(field: &Field) -> FieldIssue {

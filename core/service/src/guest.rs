@@ -12,6 +12,7 @@ use pergola_model::{
 
 use crate::{
     error::Error,
+    lookup::{Address, Holder},
     ports::plugins::{Budget, Failure, GuestQuery, Host, OutgoingMessage, Request, Response},
     rights::Rights,
     workspace::{RecordOf, Workspace, no_object},
@@ -35,6 +36,8 @@ pub(crate) trait Access: Send {
     async fn find(&mut self, rights: &Rights, object: &ObjectName, id: Id) -> Result<Option<Record>, Error>;
     /// Lists within the rights.
     async fn list(&mut self, rights: &Rights, query: &Query) -> Result<Page, Error>;
+    /// Who has the phone number, within the rights.
+    async fn lookup(&mut self, rights: &Rights, number: &str) -> Result<Vec<Holder>, Error>;
     /// Applies within the rights, all or nothing.
     async fn apply(&mut self, rights: &Rights, changes: Vec<Change>) -> Result<Vec<RecordOf>, Error>;
 }
@@ -45,6 +48,7 @@ pub(crate) async fn answer(access: &mut dyn Access, rights: &Rights, request: Re
         Request::Get { object, id } => get(access, rights, &object, id).await,
         Request::Query(guest) => page(access, rights, guest).await,
         Request::Apply(changes) => access.apply(rights, changes).await.map(Response::Records),
+        Request::Lookup { number } => access.lookup(rights, &number).await.map(Response::Holders),
         Request::QueueMessage(message) => queue_message(access, rights, message).await.map(Response::Id),
         Request::CancelMessages { object, id } => {
             cancel_messages(access, rights, &object, id).await.map(Response::Count)
@@ -275,6 +279,11 @@ impl Access for WorkspaceHost {
 
     async fn list(&mut self, rights: &Rights, query: &Query) -> Result<Page, Error> {
         self.workspace.list_with(rights, query).await
+    }
+
+    async fn lookup(&mut self, rights: &Rights, number: &str) -> Result<Vec<Holder>, Error> {
+        let address = Address::phone(number, &self.workspace.locale())?;
+        self.workspace.lookup_with(rights, &address).await
     }
 
     async fn apply(&mut self, rights: &Rights, changes: Vec<Change>) -> Result<Vec<RecordOf>, Error> {

@@ -4,6 +4,7 @@ mod bin;
 mod contacts;
 mod docs;
 mod health;
+mod lookup;
 mod plugins;
 mod public;
 mod records;
@@ -34,6 +35,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/docs/", get(docs::page))
         .route("/api/v1/docs/{file}", get(docs::page))
         .route("/api/v1/session", post(session::create::create))
+        .route("/api/v1/lookup", get(lookup::list))
         .route("/api/v1/plugins", get(plugins::list::list))
         .route("/api/v1/plugins/{id}/settings", patch(plugins::settings::update))
         .route("/api/v1/bin", get(bin::list::list).patch(bin::update::update))

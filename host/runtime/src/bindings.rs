@@ -8,6 +8,7 @@ wasmtime::component::bindgen!({
     imports: {
         "pergola:plugin/records": async | trappable,
         "pergola:plugin/messages": async | trappable,
+        "pergola:plugin/phones": async | trappable,
         default: trappable,
     },
     exports: { default: async },

@@ -35,6 +35,18 @@ async fn a_known_phone_in_another_spelling_is_the_same_contact() {
 }
 
 #[tokio::test]
+async fn a_second_phone_of_a_contact_is_the_same_contact() {
+    let salon = Salon::open().await;
+    let masha = salon.host.create("contact", &json!({"name": "Masha", "phone": "+79120000001"})).await.unwrap();
+    let point = json!({"contact": masha["id"], "kind": "phone", "label": "work", "phone": "8 912 345-67-89"});
+    salon.host.create("contact_point", &point).await.unwrap();
+    let visits = json!([{"service": salon.haircut, "master": salon.anna, "starts_at": at(3, 12, 0)}]);
+    let (_, booked) = salon.book("Maria", "+79123456789", visits).await.unwrap();
+    assert_eq!(booked["contact"]["id"], masha["id"]);
+    assert_eq!(salon.host.list("contact", "").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn several_visits_are_booked_together_or_not_at_all() {
     let salon = Salon::open(super::backend()).await;
     let taken = json!([{"service": salon.nails, "master": salon.anna, "starts_at": at(3, 12, 0)}]);

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use pergola_model::{Change, ChangeKind, Fields, Id, Locale, ObjectName, PluginId, Record, Value};
 use std::collections::BTreeMap;
 
+use crate::lookup::Holder;
+
 /// Calls plugins' code.
 #[async_trait]
 pub trait Plugins: Send + Sync + 'static {
@@ -244,6 +246,11 @@ pub enum Request {
     },
     /// One page of records.
     Query(GuestQuery),
+    /// Who has a phone number.
+    Lookup {
+        /// As somebody wrote it.
+        number: String,
+    },
     /// Changes, all or nothing.
     Apply(Vec<Change>),
     /// A message to a contact.
@@ -307,6 +314,8 @@ pub enum Response {
         /// Where the next page starts.
         next: Option<String>,
     },
+    /// To [`Request::Lookup`].
+    Holders(Vec<Holder>),
     /// To [`Request::Apply`]: one for each change.
     Records(Vec<(ObjectName, Record)>),
     /// To [`Request::QueueMessage`].

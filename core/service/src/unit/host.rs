@@ -10,6 +10,7 @@ use super::Unit;
 use crate::{
     error::Error,
     guest::{self, Access},
+    lookup::{self, Address, Holder},
     ports::plugins::{Failure, Host, Request, Response},
     rights::Rights,
     workspace::{RecordOf, no_object},
@@ -51,6 +52,12 @@ impl Access for TransactionHost<'_> {
         rights.check(Operation::Read, &query.object, &Fields::new())?;
         let catalog = Arc::clone(&self.unit.catalog);
         Ok(self.unit.tx.list(&catalog, query).await?)
+    }
+
+    async fn lookup(&mut self, rights: &Rights, number: &str) -> Result<Vec<Holder>, Error> {
+        let address = Address::phone(number, &self.unit.locale)?;
+        let catalog = Arc::clone(&self.unit.catalog);
+        lookup::lookup(self.unit.tx.as_mut(), &catalog, rights, &address, self.unit.now).await
     }
 
     async fn apply(&mut self, rights: &Rights, changes: Vec<Change>) -> Result<Vec<RecordOf>, Error> {

@@ -235,6 +235,36 @@ pub(super) fn add(draft: &mut Draft, named: &Named) {
             .response("200", json_response("It can", "Health"));
     draft.add(HttpMethod::Get, "/healthz", health);
     add_timeline(draft, named);
+    add_lookup(draft, named);
+}
+
+fn add_lookup(draft: &mut Draft, named: &Named) {
+    draft.tag("lookup", Some("Finding records".to_owned()));
+    let shown = named.iter().filter(|(object, _)| matches!(object.as_str(), "contact" | "organization"));
+    let record = shown.fold(OneOfBuilder::new(), |all, (_, schema)| all.item(Ref::from_schema_name(schema)));
+    let where_found = "Where the address was found: `phone`, `salon.work_phone`, `contact_point.phone`";
+    let holder = ObjectBuilder::new()
+        .property("object", typed(Type::String).enum_values(Some(["contact", "organization"])))
+        .property("id", custom(Type::String, "uuid"))
+        .property("title", text())
+        .property("field", typed(Type::String).description(Some(where_found)))
+        .property("record", record);
+    let holder = ["object", "id", "title", "field", "record"].into_iter().fold(holder, ObjectBuilder::required);
+    let name = draft.names.unique("Holder".to_owned());
+    draft.components.schemas.insert(name.clone(), Schema::Object(holder.build()).into());
+    let answer = page(&name)
+        .property("phone", typed(Type::String).description(Some("The number as it is stored")))
+        .property("email", typed(Type::String).description(Some("The address as it is stored")));
+    let holders = draft.names.unique("Holders".to_owned());
+    draft.components.schemas.insert(holders.clone(), Schema::Object(answer.build()).into());
+    let address = |name, what| optional(ParameterIn::Query, name, what, typed(Type::String));
+    let id = draft.names.unique("list_holders".to_owned());
+    let list = operation(id, "lookup", "Find who has a phone number or an e-mail address".to_owned())
+        .parameter(address("phone", "A number as people write it: `8 912 345-67-89`"))
+        .parameter(address("email", "An e-mail address"))
+        .response("200", json_response("At most 50, those that have it as their own first", &holders))
+        .response("422", problem_ref("422"));
+    draft.add(HttpMethod::Get, "/api/v1/lookup", list);
 }
 
 fn add_timeline(draft: &mut Draft, named: &Named) {

@@ -44,6 +44,7 @@ fields.status = { type = "choice", of = ["booked", "done"], default = "booked" }
 fields.price = { type = "money" }
 [extend.contact]
 fields.visits = { type = "integer" }
+fields.work_phone = { type = "phone" }
 [[hook]]
 on = "booking.appointment"
 when = ["create", "update"]

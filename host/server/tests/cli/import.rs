@@ -161,7 +161,7 @@ fn an_object_or_a_region_that_does_not_exist_is_refused() {
     let complaints = options.map(|more| import(&scratch, &file, &more).refusal(scratch.path()));
     insta::assert_snapshot!(complaints.join("\n"), @r#"
     importing DIR/clients.csv …
-    pergola: there is no object "contatc". Did you mean "contact"? There are: contact, organization, pipeline, stage, deal, task, activity, message
+    pergola: there is no object "contatc". Did you mean "contact"? There are: contact, organization, pipeline, stage, deal, task, activity, message, contact_point, link
     pergola: --object: "No Such" is not a name: use lower-case letters, digits and _, a letter first, at most 48
     importing DIR/clients.csv …
     pergola: "Finland" is not a region; use the two letters of a country, such as FI

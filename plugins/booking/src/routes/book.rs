@@ -26,8 +26,8 @@ pub(crate) fn answer(request: &Request) -> Result<Response, Failure> {
     let (catalogue, team) = load(&order.visits)?;
     let plans = Plans { catalogue: &catalogue, team: &team, rules, clock: &HostClock };
     plans.check(&order.visits)?;
-    let contact = Query::of("contact").filter("phone == p0").param(phone.as_str()).fields(["phone"]).first()?;
-    let contact = contact.map(|row| row.id);
+    let holders = phones::lookup(&phone)?;
+    let contact = holders.iter().find(|holder| holder.object == "contact").map(|holder| holder.id);
     for _ in 0..ATTEMPTS_MAX {
         let taken = taken_at(&plans, &order.visits)?;
         let slots = match plans.plan(&order.visits, &taken) {

@@ -56,13 +56,16 @@ pub(super) fn field(
     check_label(&decl.label, &format!("{path}.label"), issues);
     let kind = field_type(decl, path, issues);
     check_attributes(decl, path, issues);
+    let kind = kind?;
+    // Whoever calls or writes is looked up by every phone and e-mail field there is.
+    let is_looked_up = matches!(kind, FieldType::Phone | FieldType::Email);
     let mut field = Field {
         key: field_key,
-        kind: kind?,
+        kind,
         required: decl.required,
         default: Value::Null,
         unique: decl.unique,
-        indexed: decl.indexed,
+        indexed: decl.indexed || is_looked_up,
         searchable: decl.searchable,
         on_purge: decl.on_purge,
         label: label_or_name(&decl.label, name.as_str()),

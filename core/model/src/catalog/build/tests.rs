@@ -95,7 +95,11 @@ fn the_core_alone_is_a_catalog() {
     let mut referrers: Vec<String> =
         contact.referrers.iter().map(|one| format!("{}.{}", one.object, one.field)).collect();
     referrers.sort();
-    assert_eq!(referrers, ["activity.contact", "deal.contact", "message.contact", "task.contact"]);
+    let known = ["activity.contact", "contact_point.contact", "deal.contact", "link.from_contact", "link.to_contact"];
+    assert_eq!(referrers, [known.as_slice(), &["message.contact", "task.contact"]].concat());
+    // Callers are looked up by every phone and e-mail field, asked for or not.
+    let point = catalog.find_object("contact_point").unwrap();
+    assert!(["phone", "email"].iter().all(|key| point.field(key).is_some_and(|field| field.indexed)));
     let pipeline = catalog.find_object("pipeline").unwrap();
     assert_eq!(names(&pipeline.uniques, |one| &one.name), ["pipeline_unique_name"]);
     assert!(catalog.objects.values().all(|object| SYSTEM_FIELDS.iter().all(|name| object.field(name).is_none())));
@@ -368,7 +372,7 @@ fn mistakes_in_handlers_and_rights_are_told_with_their_mend() {
     shop: hook[0].when: name at least one of "create", "update" and "delete"
     shop: hook[1].when[1]: create is there twice: take one out
     shop: hook[1].on: other.thing belongs to other, which is not required: add it under [requires]
-    shop: event[0].on: there is no object nothing; the core has contact, organization, pipeline, stage, deal, task, activity, message
+    shop: event[0].on: there is no object nothing; the core has contact, organization, pipeline, stage, deal, task, activity, message, contact_point, link
     shop: route[0].method: there is no method "FETCH"; use one of GET, POST, PUT, PATCH, DELETE.
     shop: route[1].path: "slots/{id}" is not a route: start with / and use a–z, 0–9, _, - and / only; what varies goes into the query
     shop: route[3]: GET /slots is there twice: take one out
