@@ -153,4 +153,11 @@ impl Outcome {
         sorted.sort();
         sorted[sorted.len() / 2]
     }
+
+    /// The latency that one of twenty exceeds.
+    pub(crate) fn p95(&self) -> Duration {
+        let mut sorted = self.latencies.clone();
+        sorted.sort();
+        sorted[sorted.len() * 95 / 100]
+    }
 }

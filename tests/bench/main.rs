@@ -1,11 +1,12 @@
 //! Benchmarks, run by hand: `cargo bench -p pergola-tests`, or a part of them: `… --bench bench -- hook`
-//! (`rates`, `hook`, `program`).
+//! (`rates`, `hook`, `program`; `million` only by name).
 //!
 //! Rates are ratios against a bare axum + sqlx handler on the same disk in the same run, so that they mean
 //! the same on another machine. The last table is in docs/performance.md.
 
 mod bare;
 mod client;
+mod million;
 mod program;
 
 use std::{net::SocketAddr, time::Duration};
@@ -43,6 +44,10 @@ fn main() {
         }
         if wanted("program") {
             program::measure().await;
+        }
+        // Minutes of loading, so only when it is asked for by name.
+        if only.as_deref() == Some("million") {
+            million::measure().await;
         }
     });
 }

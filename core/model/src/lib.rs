@@ -3,7 +3,7 @@
 //! Reading order: [`name`] and [`value`] are the words; [`decl`] is what a manifest says;
 //! [`field`], [`object`] and [`catalog`] are the same, checked and ready for use;
 //! [`record`] is one instance; [`expr`] is the expression language; [`query`] and
-//! [`change`] are what is asked of records.
+//! [`change`] are what is asked of records; [`search`] is what is found of them.
 //!
 //! To add a field type, follow `docs/how-to/add-a-field-type.md`.
 //!
@@ -22,6 +22,7 @@ pub mod normal;
 pub mod object;
 pub mod query;
 pub mod record;
+pub mod search;
 pub mod value;
 
 pub use access::{Actor, Operation, Role};

@@ -44,6 +44,11 @@ fn slips(wanted: &[char], name: &str, known: &str) -> Option<usize> {
     (other.len() <= CHARS_MAX).then(|| distance(wanted, &other))
 }
 
+/// How many inserted, dropped, changed or swapped letters are between two words.
+pub(crate) fn slips_between(one: &str, other: &str) -> usize {
+    distance(&one.chars().collect::<Vec<_>>(), &other.chars().collect::<Vec<_>>())
+}
+
 /// Edit distance with swaps of neighbours (optimal string alignment), a row at a time.
 fn distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = Vec::new();

@@ -6,6 +6,7 @@ pub mod bin;
 pub mod imports;
 pub mod plugins;
 pub mod purge;
+pub mod search;
 pub mod sink;
 pub mod store;
 

@@ -59,6 +59,8 @@ pub struct Round {
     pub messages: usize,
     /// Deletions dropped from the bin.
     pub emptied: usize,
+    /// Records indexed for search after a change of declarations.
+    pub indexed: usize,
 }
 
 impl Round {
@@ -116,6 +118,7 @@ impl Worker {
             events: self.tell_events().await?,
             messages: self.send_messages().await?,
             emptied: self.empty_bin().await?,
+            indexed: self.workspace.index_some().await?,
         })
     }
 

@@ -4,23 +4,31 @@ mod bin;
 mod doctor;
 mod export;
 mod imports;
+mod index;
 mod install;
 mod purge;
 mod read;
+mod search;
 mod write;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, RwLock},
+};
 
-use pergola_model::{Catalog, Locale, catalog::PluginSource};
+use pergola_model::{Catalog, Locale, ObjectName, catalog::PluginSource};
 use tokio::sync::{Notify, RwLock as AsyncRwLock};
 
 pub use bin::KEEP_DAYS_MAX;
 pub use doctor::{Finding, Severity};
 pub use export::Snapshot;
 pub use imports::{ImportUnit, Kept, RowOutcome, UndoStep, UndoneImport};
+pub use index::SearchReport;
+pub(crate) use index::row_of;
 pub use install::{InstallReport, Package};
 pub use purge::PurgeReport;
 pub(crate) use read::no_object;
+pub use search::{HITS_MAX, Hit, SearchRequest};
 pub use write::{ApplyMode, Keyed, KeyedAnswer, RecordOf};
 
 pub use crate::unit::Restored;
@@ -53,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) ids: Arc<dyn Ids>,
     catalog: RwLock<Arc<Catalog>>,
     locale: RwLock<Arc<Locale>>,
+    /// Objects of which not every record is indexed for search yet.
+    unindexed: Mutex<BTreeSet<ObjectName>>,
     /// Held for reading by every unit of work and for writing by an install, so that no unit
     /// runs with the hooks of before on the tables of after.
     pub(crate) gate: Arc<AsyncRwLock<()>>,
@@ -75,6 +85,7 @@ impl Workspace {
             ids: ports.ids,
             catalog: RwLock::default(),
             locale: RwLock::default(),
+            unindexed: Mutex::default(),
             gate: Arc::new(AsyncRwLock::new(())),
             wake: Arc::new(Notify::new()),
             #[cfg(feature = "mutants")]
@@ -86,21 +97,23 @@ impl Workspace {
     }
 
     async fn load(&self) -> Result<(), Error> {
-        let (sources, locale) = {
+        let (sources, locale, states) = {
             let mut reader = self.0.store.read().await?;
             let stored = reader.list_plugins().await?;
             let sources = stored.iter().map(install::source_of).collect::<Result<Vec<PluginSource>, Error>>()?;
-            (sources, reader.find_setting("locale").await?)
+            (sources, reader.find_setting("locale").await?, reader.list_index_states().await?)
         };
         let catalog = Catalog::build(&sources).map_err(Error::Manifest)?;
-        if !self.0.store.plan(&catalog).await?.is_empty() {
+        if !self.0.store.plan(&catalog).await?.is_empty() || index::is_outdated(&states, &catalog) {
             let mut tx = self.0.store.write().await?;
             // Another process may start at the same time, and have done it when this one comes to it.
             tx.lock(&[install::SCHEMA.to_owned()]).await?;
             let steps = self.0.store.plan(&catalog).await?;
             tx.apply_schema(&steps).await?;
+            index::plan(tx.as_mut(), &catalog).await?;
             tx.commit().await?;
         }
+        self.load_index_plan(&catalog).await?;
         self.set_catalog(Arc::new(catalog));
         if let Some(locale) = locale {
             self.set_locale(read::locale_from_json(&locale)?);

@@ -8,6 +8,7 @@ mod lookup;
 mod plugins;
 mod public;
 mod records;
+mod search;
 mod session;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/docs", get(|| async { Redirect::temporary(FRONT_PAGE) }))
         .route("/api/v1/docs/", get(docs::page))
         .route("/api/v1/docs/{file}", get(docs::page))
+        .route("/api/v1/search", get(search::list))
         .route("/api/v1/session", post(session::create::create))
         .route("/api/v1/lookup", get(lookup::list))
         .route("/api/v1/plugins", get(plugins::list::list))

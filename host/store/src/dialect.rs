@@ -4,6 +4,7 @@
 
 mod connection;
 mod schema;
+mod search;
 mod translate;
 
 use std::sync::Arc;

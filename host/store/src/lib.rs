@@ -33,6 +33,7 @@ mod rooms;
 mod row;
 mod schema;
 mod scrub;
+mod search;
 mod session;
 mod sql;
 mod store;

@@ -96,6 +96,11 @@ impl<'r> Cells<'r> {
         self.take::<Uuid>().map(Id)
     }
 
+    /// The next column's id, if it has one.
+    pub(crate) fn take_optional_id(&mut self) -> Result<Option<Id>, StoreError> {
+        Ok(self.take::<Option<Uuid>>()?.map(Id))
+    }
+
     /// The next column's instant.
     pub(crate) fn take_time(&mut self) -> Result<Timestamp, StoreError> {
         time(self.take()?)

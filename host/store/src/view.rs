@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{
-    Catalog, Id, Object, Page, PluginId, Query, Record,
+    Catalog, Id, Object, ObjectName, Page, PluginId, Query, Record,
     object::{Capacity, Exclude},
 };
 use pergola_service::ports::bin::{BinItem, BinQuery, Deletion};
 use pergola_service::ports::imports::{EntryOutcome, ImportEntry, StoredImport};
 use pergola_service::ports::purge::{Forgotten, Place, Trace, TraceKey};
+use pergola_service::ports::search::{IndexQuery, IndexRow, IndexState};
 use pergola_service::ports::store::{
     AuditEntry, NewEvent, Overlap, Reader, SchemaStep, StoreError, StoredAnswer, StoredEvent, StoredPlugin,
     StoredTimer, StoredToken, StoredUser, SubscriptionState, TimerKey, Transaction,
@@ -23,7 +24,7 @@ use crate::{
     postgres::Loan as PostgresLoan,
     purge,
     readers::Loan,
-    records, rooms, schema,
+    records, rooms, schema, search,
     session::Session,
     timers,
     turn::Turn,
@@ -178,6 +179,27 @@ impl<S: Source> Reader for View<S> {
 
     async fn list_created_by_import(&mut self, import: Id, records: &[Id]) -> Result<Vec<Id>, StoreError> {
         imports::created(self.0.session()?, import, records).await
+    }
+
+    async fn search(&mut self, query: &IndexQuery) -> Result<Vec<IndexRow>, StoreError> {
+        search::matches(self.0.session()?, query).await
+    }
+
+    async fn find_index_rows(&mut self, object: &ObjectName, records: &[Id]) -> Result<Vec<IndexRow>, StoreError> {
+        search::find(self.0.session()?, object, records).await
+    }
+
+    async fn list_indexed(
+        &mut self,
+        object: &ObjectName,
+        after: Option<Id>,
+        limit: u32,
+    ) -> Result<Vec<Id>, StoreError> {
+        search::list(self.0.session()?, object, after, limit).await
+    }
+
+    async fn list_index_states(&mut self) -> Result<Vec<IndexState>, StoreError> {
+        search::states(self.0.session()?).await
     }
 
     async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError> {
@@ -371,6 +393,26 @@ impl Transaction for View<Unit> {
 
     async fn reopen_import_entries(&mut self, import: Id) -> Result<(), StoreError> {
         imports::reopen(self.0.session()?, import).await
+    }
+
+    async fn index(&mut self, rows: &[IndexRow]) -> Result<(), StoreError> {
+        search::index(self.0.session()?, rows).await
+    }
+
+    async fn unindex(&mut self, object: &ObjectName, records: &[Id]) -> Result<(), StoreError> {
+        search::unindex(self.0.session()?, object, records).await
+    }
+
+    async fn unindex_some(&mut self, object: &ObjectName, limit: u32) -> Result<u64, StoreError> {
+        search::unindex_some(self.0.session()?, object, limit).await
+    }
+
+    async fn put_index_state(&mut self, state: &IndexState) -> Result<(), StoreError> {
+        search::put_state(self.0.session()?, state).await
+    }
+
+    async fn remove_index_state(&mut self, object: &ObjectName) -> Result<(), StoreError> {
+        search::remove_state(self.0.session()?, object).await
     }
 
     async fn put_plugin(&mut self, plugin: &StoredPlugin) -> Result<(), StoreError> {

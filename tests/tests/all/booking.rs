@@ -36,7 +36,7 @@ async fn a_known_phone_in_another_spelling_is_the_same_contact() {
 
 #[tokio::test]
 async fn a_second_phone_of_a_contact_is_the_same_contact() {
-    let salon = Salon::open().await;
+    let salon = Salon::open(super::backend()).await;
     let masha = salon.host.create("contact", &json!({"name": "Masha", "phone": "+79120000001"})).await.unwrap();
     let point = json!({"contact": masha["id"], "kind": "phone", "label": "work", "phone": "8 912 345-67-89"});
     salon.host.create("contact_point", &point).await.unwrap();

@@ -17,9 +17,11 @@ async fn harm(host: &TestHost, statement: &str) {
     db.close().await.unwrap();
 }
 
-/// `check count mended` of each finding.
+/// `check count mended` of each finding. Harm is done behind the back of search, which tells of it too; `search.rs`
+/// looks at that.
 fn short(findings: &[Finding]) -> Vec<String> {
-    findings.iter().map(|one| format!("{} {} {}", one.check, one.count, one.mended)).collect()
+    let other = findings.iter().filter(|one| one.check != "search");
+    other.map(|one| format!("{} {} {}", one.check, one.count, one.mended)).collect()
 }
 
 async fn examine(host: &TestHost, fix: bool) -> Vec<String> {

@@ -8,6 +8,7 @@ mod on_sqlite;
 mod plugins;
 mod purge;
 mod rules;
+mod search;
 mod tidy;
 
 use std::{

@@ -14,6 +14,7 @@ use super::{
     bin::{BinItem, BinQuery, Deletion},
     imports::{EntryOutcome, ImportEntry, StoredImport},
     purge::{Forgotten, Place, Trace, TraceKey},
+    search::{IndexQuery, IndexRow, IndexState},
 };
 
 /// What the store could not do.
@@ -175,6 +176,19 @@ pub trait Reader: Send {
     /// Which of these records the import created.
     async fn list_created_by_import(&mut self, import: Id, records: &[Id]) -> Result<Vec<Id>, StoreError>;
 
+    /// Entries of search that fulfil the query, those that were written last first.
+    async fn search(&mut self, query: &IndexQuery) -> Result<Vec<IndexRow>, StoreError>;
+
+    /// The entries of these records (at most 1,000), in no particular order.
+    async fn find_index_rows(&mut self, object: &ObjectName, records: &[Id]) -> Result<Vec<IndexRow>, StoreError>;
+
+    /// The records of an object that have entries, by id.
+    async fn list_indexed(&mut self, object: &ObjectName, after: Option<Id>, limit: u32)
+    -> Result<Vec<Id>, StoreError>;
+
+    /// How far all objects are indexed, by name.
+    async fn list_index_states(&mut self) -> Result<Vec<IndexState>, StoreError>;
+
     /// Who has the token with this SHA-256.
     async fn find_token(&mut self, sha256: &[u8]) -> Result<Option<StoredToken>, StoreError>;
 
@@ -294,6 +308,21 @@ pub trait Transaction: Reader {
 
     /// Drops answers that have expired by `now`.
     async fn drop_expired_answers(&mut self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Adds entries of search, each in the place of the record's earlier one.
+    async fn index(&mut self, rows: &[IndexRow]) -> Result<(), StoreError>;
+
+    /// Takes the entries of these records out, where there are any.
+    async fn unindex(&mut self, object: &ObjectName, records: &[Id]) -> Result<(), StoreError>;
+
+    /// Takes out so many entries of an object; how many there were.
+    async fn unindex_some(&mut self, object: &ObjectName, limit: u32) -> Result<u64, StoreError>;
+
+    /// Notes how far an object is indexed.
+    async fn put_index_state(&mut self, state: &IndexState) -> Result<(), StoreError>;
+
+    /// Forgets an object that is not indexed any more.
+    async fn remove_index_state(&mut self, object: &ObjectName) -> Result<(), StoreError>;
 
     /// Puts deletions into the bin.
     async fn insert_deletions(&mut self, deletions: &[Deletion], items: &[BinItem]) -> Result<(), StoreError>;

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use pergola_model::{Id, ObjectName};
 
 use super::bin::{self, Bin};
 use crate::{
     error::Error,
-    ports::store::{AuditEntry, NewEvent, TimerKey, Transaction},
+    ports::{
+        search::IndexRow,
+        store::{AuditEntry, NewEvent, TimerKey, Transaction},
+    },
 };
 
-/// Audit entries, events, timers and deletions to be written.
+/// Audit entries, events, timers, deletions and entries of search to be written.
 #[derive(Default)]
 pub(super) struct Pending {
     /// What was deleted.
@@ -18,6 +22,7 @@ pub(super) struct Pending {
     audit: Vec<AuditEntry>,
     events: Vec<NewEvent>,
     timers: Vec<(TimerKey, Option<Timestamp>)>,
+    entries: Vec<(ObjectName, Id, Option<IndexRow>)>,
     messages: usize,
 }
 
@@ -27,6 +32,7 @@ pub(super) struct Mark {
     audit: usize,
     events: usize,
     timers: usize,
+    entries: usize,
     messages: usize,
 }
 
@@ -53,12 +59,18 @@ impl Pending {
         self.timers.push((key, due_at));
     }
 
+    /// Sets what is found of a record, or that nothing is.
+    pub(super) fn entry(&mut self, object: &ObjectName, record: Id, row: Option<IndexRow>) {
+        self.entries.push((object.clone(), record, row));
+    }
+
     pub(super) fn mark(&self) -> Mark {
         Mark {
             bin: self.bin.mark(),
             audit: self.audit.len(),
             events: self.events.len(),
             timers: self.timers.len(),
+            entries: self.entries.len(),
             messages: self.messages,
         }
     }
@@ -68,6 +80,7 @@ impl Pending {
         self.audit.truncate(mark.audit);
         self.events.truncate(mark.events);
         self.timers.truncate(mark.timers);
+        self.entries.truncate(mark.entries);
         self.messages = mark.messages;
     }
 
@@ -94,6 +107,29 @@ impl Pending {
         if !cleared.is_empty() {
             let keys: Vec<_> = cleared.into_iter().map(|(key, _)| key).collect();
             tx.clear_timers(&keys).await?;
+        }
+        self.flush_entries(tx).await
+    }
+
+    /// In the order of ids, so that two units that index the same records do not wait for each other crosswise.
+    async fn flush_entries(&mut self, tx: &mut dyn Transaction) -> Result<(), Error> {
+        let last: BTreeMap<(ObjectName, Id), Option<IndexRow>> = std::mem::take(&mut self.entries)
+            .into_iter()
+            .map(|(object, record, row)| ((object, record), row))
+            .collect();
+        let mut rows = Vec::with_capacity(last.len());
+        let mut gone: BTreeMap<ObjectName, Vec<Id>> = BTreeMap::new();
+        for ((object, record), row) in last {
+            match row {
+                Some(row) => rows.push(row),
+                None => gone.entry(object).or_default().push(record),
+            }
+        }
+        for (object, records) in gone {
+            tx.unindex(&object, &records).await?;
+        }
+        if !rows.is_empty() {
+            tx.index(&rows).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Creating and updating records in batches.
 
-use pergola_model::{Change, ChangeKind, Fields, Object, Operation, Record, json};
+use pergola_model::{Change, ChangeKind, Fields, Object, Operation, Record, json, search};
 
 use super::{
     Batch, Unit, prepare,
@@ -13,6 +13,7 @@ use crate::{
         store::{AuditEntry, NewEvent},
     },
     rights::Rights,
+    workspace::row_of,
 };
 
 /// One record on its way through an update.
@@ -183,6 +184,7 @@ impl Unit {
         let purging = self.purging.is_some();
         let told = self.catalog.has_subscriber(&object.name, kind);
         for row in rows {
+            self.note_entry(object, kind, row);
             self.pending.audit(AuditEntry {
                 at: self.now,
                 actor: rights.actor.label(),
@@ -201,6 +203,20 @@ impl Unit {
                     changed: row.changed.clone(),
                 });
             }
+        }
+    }
+}
+
+impl Unit {
+    /// Notes what is found of a record from now on.
+    fn note_entry(&mut self, object: &Object, kind: ChangeKind, row: &Written) {
+        // Whatever was searchable of it: that is what its entry was made of.
+        if !search::concerns(object, &row.changed) {
+            return;
+        }
+        let entry = if kind == ChangeKind::Delete { None } else { row_of(object, &row.now) };
+        if entry.is_some() || kind != ChangeKind::Create {
+            self.pending.entry(&object.name, row.now.id, entry);
         }
     }
 }

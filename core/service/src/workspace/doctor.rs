@@ -5,6 +5,7 @@
 //! damage and sees it found.
 
 mod records;
+mod search;
 mod system;
 
 use super::Workspace;
@@ -91,6 +92,7 @@ impl Workspace {
         let mut findings = Vec::new();
         findings.extend(self.examine_schema(fix).await?);
         findings.extend(self.examine_records(fix).await?);
+        findings.extend(self.examine_search(fix).await?);
         findings.extend(self.examine_timers(fix).await?);
         findings.extend(self.examine_outbox().await?);
         findings.extend(self.examine_messages().await?);

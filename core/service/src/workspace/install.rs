@@ -89,12 +89,15 @@ impl Workspace {
         let mut unit = unit.under(Arc::clone(&catalog));
         unit.tx.apply_schema(&steps).await?;
         unit.tx.put_plugin(&stored).await?;
+        super::index::plan(unit.tx.as_mut(), &catalog).await?;
         if package.manifest.lifecycle {
             let called = unit.call_installed(&package.manifest.id, previous.clone()).await;
             unit.outcome(called)?;
         }
         unit.commit().await?;
-        self.set_catalog(catalog);
+        self.set_catalog(Arc::clone(&catalog));
+        self.load_index_plan(&catalog).await?;
+        self.0.wake.notify_one();
         Ok(InstallReport { previous, steps })
     }
 

@@ -236,6 +236,7 @@ pub(super) fn add(draft: &mut Draft, named: &Named) {
     draft.add(HttpMethod::Get, "/healthz", health);
     add_timeline(draft, named);
     add_lookup(draft, named);
+    add_search(draft);
 }
 
 fn add_lookup(draft: &mut Draft, named: &Named) {
@@ -265,6 +266,30 @@ fn add_lookup(draft: &mut Draft, named: &Named) {
         .response("200", json_response("At most 50, those that have it as their own first", &holders))
         .response("422", problem_ref("422"));
     draft.add(HttpMethod::Get, "/api/v1/lookup", list);
+}
+
+fn add_search(draft: &mut Draft) {
+    let description = |what: &'static str| typed(Type::String).description(Some(what));
+    let hit = required(&[
+        ("object", description("`contact`, `booking.service`").into()),
+        ("id", custom(Type::String, "uuid").into()),
+        ("title", text().into()),
+        ("field", description("The field that matched; `contact_point.phone` for one of its contact points").into()),
+        ("snippet", description("The field's text around the word").into()),
+    ]);
+    let name = draft.names.unique("SearchHit".to_owned());
+    draft.components.schemas.insert(name.clone(), Schema::Object(hit.build()).into());
+    let hits = draft.names.unique("SearchHits".to_owned());
+    draft.components.schemas.insert(hits.clone(), Schema::Object(page(&name).build()).into());
+    let words = "Words, beginnings of words, names with a slip, parts of phone numbers; all have to be found";
+    let limit = typed(Type::Integer).minimum(Some(1.0)).maximum(Some(100.0)).default(Some(20.into()));
+    let id = draft.names.unique("list_search_hits".to_owned());
+    let list = operation(id, "lookup", "Search records of all objects, the best first".to_owned())
+        .parameter(optional(ParameterIn::Query, "q", words, typed(Type::String).max_length(Some(200))))
+        .parameter(optional(ParameterIn::Query, "objects", "Only these: `contact,deal`", typed(Type::String)))
+        .parameter(optional(ParameterIn::Query, "limit", "Hits", limit))
+        .response("200", json_response("What was found; `next` is always null", &hits));
+    draft.add(HttpMethod::Get, "/api/v1/search", list);
 }
 
 fn add_timeline(draft: &mut Draft, named: &Named) {

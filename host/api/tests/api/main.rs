@@ -15,4 +15,5 @@ mod openapi;
 mod plugins;
 mod problems;
 mod records;
+mod search;
 mod support;

@@ -5,5 +5,6 @@ pub(crate) mod pages;
 pub(crate) mod purge;
 pub(crate) mod records;
 pub(crate) mod schema;
+pub(crate) mod search;
 pub(crate) mod system;
 pub(crate) mod units;

@@ -84,6 +84,12 @@ suite! {
         notes_of_purges_last_until_they_are_taken_out,
         timers_and_expired_answers_are_listed_for_the_doctor,
     },
+    search::{
+        entries_are_found_by_words_beginnings_and_keys_newest_first,
+        an_entry_is_replaced_and_taken_out,
+        an_undone_unit_leaves_no_entry,
+        how_far_an_object_is_indexed_is_kept,
+    },
     schema::{
         a_plan_is_empty_once_applied,
         added_fields_become_columns_and_records_stay,
