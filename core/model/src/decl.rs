@@ -3,12 +3,15 @@
 //! Only shapes are checked here. Whether names refer to anything is
 //! [`crate::catalog`]'s business; line numbers and mends are the manifest crate's.
 
+mod derived;
 mod rules;
 
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+
+pub use derived::{LedgerDecl, RollupDecl, SequenceDecl};
 
 use crate::{
     change::ChangeKind,
@@ -144,6 +147,9 @@ pub struct ObjectDecl {
     /// Which values of a choice may follow which.
     #[serde(default)]
     pub transitions: IndexMap<Name, Vec<TransitionDecl>>,
+    /// Its records are entries of accounts.
+    #[serde(default)]
+    pub ledger: Option<LedgerDecl>,
 }
 
 /// Fields added to another's object.
@@ -195,6 +201,18 @@ pub struct FieldDecl {
     /// For `decimal`: digits after the point, 0–9; 2 if absent.
     #[serde(default)]
     pub scale: Option<u8>,
+    /// What the records that refer to this one come to; nobody writes it.
+    #[serde(default)]
+    pub rollup: Option<RollupDecl>,
+    /// CEL over the record's own fields; nobody writes it.
+    #[serde(default)]
+    pub formula: Option<String>,
+    /// CEL, also through relations: the value of a new record that names none.
+    #[serde(default)]
+    pub initial: Option<String>,
+    /// Numbers without gaps, given at creation; nobody writes it.
+    #[serde(default)]
+    pub sequence: Option<SequenceDecl>,
 }
 
 /// When a hook runs.

@@ -22,6 +22,7 @@ pub mod normal;
 pub mod object;
 pub mod query;
 pub mod record;
+pub mod rollup;
 pub mod search;
 pub mod value;
 

@@ -7,7 +7,7 @@ mod phone;
 mod text;
 
 use jiff::{SignedDuration, Timestamp, civil};
-use rust_decimal::Decimal;
+use rust_decimal::{Decimal, RoundingStrategy};
 
 pub use currency::minor_digits;
 pub(crate) use text::excerpt;
@@ -79,6 +79,20 @@ pub fn address(kind: &FieldType, text: &str, locale: &Locale) -> Result<String, 
         Ok(_) => Err(FieldIssue::new(name, code, message)),
         Err(wrong) => Err(FieldIssue::new(name, wrong.code, wrong.message)),
     }
+}
+
+/// A computed value in the field's one spelling; a decimal is rounded to the field's scale, half away from zero.
+///
+/// # Errors
+/// As [`normalise`], when it does not fit the field's type or limits.
+pub fn computed(field: &Field, value: Value, locale: &Locale) -> Result<Value, FieldIssue> {
+    let value = match (&field.kind, value) {
+        (FieldType::Decimal { scale }, Value::Decimal(number)) => {
+            Value::Decimal(number.round_dp_with_strategy(u32::from(*scale), RoundingStrategy::MidpointAwayFromZero))
+        }
+        (_, value) => value,
+    };
+    normalise(field, value, locale)
 }
 
 /// The issue of a required field without a value.

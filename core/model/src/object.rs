@@ -1,9 +1,13 @@
 //! An object, checked and ready for use: its fields and the rules that the engine enforces.
 
+mod derived;
+
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
+
+pub use derived::{Aggregate, Computed, Derived, Feed, Ledger, Rollup, Sequence, key_text};
 
 use crate::{
     access::Role,
@@ -50,6 +54,8 @@ pub struct Object {
     pub referrers: Vec<Referrer>,
     /// Capacities of other objects (or this one) whose room is told by fields of this one.
     pub rooms: Vec<Room>,
+    /// What the engine computes and counts.
+    pub derived: Derived,
 }
 
 /// What must hold for every record.

@@ -5,6 +5,7 @@
 //!
 //! Invariants: no sqlx, axum, wasmtime, environment, files or system clock.
 
+mod derived;
 pub mod error;
 pub mod guest;
 pub mod lookup;

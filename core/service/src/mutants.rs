@@ -17,6 +17,14 @@ pub enum Rule {
     Promotion,
     /// `hold`
     Hold,
+    /// Rollups follow deletes.
+    Rollup,
+    /// A ledger's floor.
+    Floor,
+    /// Transfers come to zero.
+    Transfer,
+    /// Numbers go back when the unit of work does.
+    Sequence,
 }
 
 impl Workspace {

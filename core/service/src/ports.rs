@@ -3,6 +3,7 @@
 //! The service calls these traits; the host crates implement them; tests fake them.
 
 pub mod bin;
+pub mod counters;
 pub mod imports;
 pub mod plugins;
 pub mod purge;

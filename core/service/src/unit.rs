@@ -6,13 +6,17 @@
 
 mod bin;
 mod delete;
+mod derive;
 mod hooks;
 mod host;
+mod ledger;
 mod pending;
 mod prepare;
 mod purge;
 mod restore;
+mod rollup;
 mod rules;
+mod sequence;
 mod timers;
 mod upsert;
 
@@ -23,7 +27,7 @@ pub(crate) use restore::no_deletion;
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use pergola_model::{Catalog, Change, ChangeKind, Id, Locale, Object, ObjectName, Record};
+use pergola_model::{Catalog, Change, ChangeKind, Fields, Id, Locale, Object, ObjectName, Record};
 
 use crate::{
     error::Error,
@@ -64,6 +68,8 @@ pub(crate) struct Unit {
 struct Origin {
     version: i64,
     created_at: Timestamp,
+    /// Numbers that were given to it; they stay its own.
+    numbers: Fields,
 }
 
 /// Records of one object with one kind of change, to be written together.
@@ -112,6 +118,7 @@ impl Unit {
                 let written = self.run(rights, batch, depth).await?;
                 records.extend(written.into_iter().map(|record| (name.clone(), record)));
             }
+            self.pending.bring_up_to_date(&mut records);
             Ok(records)
         })
     }
@@ -144,7 +151,12 @@ impl Unit {
     ) -> Result<Vec<RecordOf>, Error> {
         let mark = self.pending.mark();
         self.tx.savepoint().await?;
-        match self.apply(rights, changes, depth).await {
+        let applied = match self.apply(rights, changes, depth).await {
+            // A group that stands or falls on its own is balanced on its own.
+            Ok(records) if depth == 0 => self.check_transfers_balanced(mark.parts()).map(|()| records),
+            applied => applied,
+        };
+        match applied {
             Ok(records) => {
                 self.tx.release_savepoint().await?;
                 Ok(records)
@@ -218,15 +230,20 @@ impl Unit {
 
     /// Version and time of creation of a new record: those of before, for one that comes back.
     fn origin(&self, id: Id) -> Origin {
-        self.restoring.get(&id).map_or(Origin { version: 1, created_at: self.now }, |origin| Origin {
-            version: origin.version.saturating_add(1),
-            created_at: origin.created_at,
+        self.restoring.get(&id).map_or(Origin { version: 1, created_at: self.now, numbers: Fields::new() }, |origin| {
+            Origin {
+                version: origin.version.saturating_add(1),
+                created_at: origin.created_at,
+                numbers: origin.numbers.clone(),
+            }
         })
     }
 
     /// Passes when a stored record is as it could be written today. Writes nothing.
     pub(crate) async fn examine(&mut self, object: &Object, record: &Record) -> Result<(), Error> {
-        prepare::normalise(object, record.fields.clone(), &self.locale)?;
+        // What the engine computes is compared with its sources elsewhere.
+        let written = record.fields.clone().into_iter().filter(|(key, _)| object.derived.read_only(key).is_none());
+        prepare::normalise(object, written.collect(), &self.locale)?;
         prepare::check_required(object, &record.fields)?;
         self.check_written(object, &[Touched { record, changed: None, is_late: false }]).await
     }
@@ -256,6 +273,7 @@ impl Unit {
 
     /// Writes audit, events and timers, and commits.
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        self.check_transfers_balanced(0)?;
         let wakes = self.pending.has_wake();
         self.pending.flush(self.tx.as_mut()).await?;
         self.tx.commit().await?;

@@ -1,6 +1,8 @@
 //! One business: its catalog, locale and data, and the front door to everything that is done with them.
 
+mod balances;
 mod bin;
+mod derived;
 mod doctor;
 mod export;
 mod imports;
@@ -20,6 +22,7 @@ use pergola_model::{Catalog, Locale, ObjectName, catalog::PluginSource};
 use tokio::sync::{Notify, RwLock as AsyncRwLock};
 
 pub use bin::KEEP_DAYS_MAX;
+pub use derived::{DerivedReport, Discrepancy};
 pub use doctor::{Finding, Severity};
 pub use export::Snapshot;
 pub use imports::{ImportUnit, Kept, RowOutcome, UndoStep, UndoneImport};
@@ -118,7 +121,7 @@ impl Workspace {
         if let Some(locale) = locale {
             self.set_locale(read::locale_from_json(&locale)?);
         }
-        Ok(())
+        self.fill_derived().await
     }
 
     /// Everything that the workspace knows how to hold and do, as of now.

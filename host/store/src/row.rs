@@ -122,7 +122,8 @@ impl<'r> Cells<'r> {
         from_json(text)
     }
 
-    fn take_value(&mut self, holds: &Holds) -> Result<Value, StoreError> {
+    /// The next column's value; for money, two columns.
+    pub(crate) fn take_value(&mut self, holds: &Holds) -> Result<Value, StoreError> {
         match holds {
             Holds::Text => Ok(self.take::<Option<String>>()?.map_or(Value::Null, Value::Text)),
             Holds::Integer => Ok(self.take::<Option<i64>>()?.map_or(Value::Null, Value::Integer)),

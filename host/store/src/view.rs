@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{
     Catalog, Id, Object, ObjectName, Page, PluginId, Query, Record,
-    object::{Capacity, Exclude},
+    object::{Capacity, Exclude, Rollup},
+    rollup::Tally,
 };
 use pergola_service::ports::bin::{BinItem, BinQuery, Deletion};
+use pergola_service::ports::counters::{Balance, BalanceKey, SequenceKey};
 use pergola_service::ports::imports::{EntryOutcome, ImportEntry, StoredImport};
 use pergola_service::ports::purge::{Forgotten, Place, Trace, TraceKey};
 use pergola_service::ports::search::{IndexQuery, IndexRow, IndexState};
@@ -18,7 +20,7 @@ use pergola_service::ports::store::{
 };
 
 use crate::{
-    accounts, bin, imports,
+    accounts, bin, counters, imports,
     outbox::{self, Mark, Pending},
     overlaps, page,
     postgres::Loan as PostgresLoan,
@@ -26,7 +28,7 @@ use crate::{
     readers::Loan,
     records, rooms, schema, search,
     session::Session,
-    timers,
+    tally, timers,
     turn::Turn,
 };
 
@@ -101,6 +103,29 @@ impl<S: Source> Reader for View<S> {
 
     async fn count(&mut self, catalog: &Catalog, query: &Query) -> Result<u64, StoreError> {
         page::count(self.0.session()?, catalog, query).await
+    }
+
+    async fn tally(
+        &mut self,
+        catalog: &Catalog,
+        rollups: &[&Rollup],
+        parents: &[Id],
+    ) -> Result<BTreeMap<Id, Vec<Tally>>, StoreError> {
+        tally::tally(self.0.session()?, catalog, rollups, parents).await
+    }
+
+    async fn find_balances(&mut self, keys: &[BalanceKey]) -> Result<Vec<Balance>, StoreError> {
+        counters::find_balances(self.0.session()?, keys).await
+    }
+
+    async fn list_balances(
+        &mut self,
+        object: &ObjectName,
+        account: Option<&str>,
+        after: Option<&BalanceKey>,
+        limit: u32,
+    ) -> Result<Vec<Balance>, StoreError> {
+        counters::list_balances(self.0.session()?, object, account, after, limit).await
     }
 
     async fn list_plugins(&mut self) -> Result<Vec<StoredPlugin>, StoreError> {
@@ -258,6 +283,14 @@ impl Transaction for View<Unit> {
 
     async fn find_for_change(&mut self, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError> {
         records::find_for_change(self.0.session()?, object, ids).await
+    }
+
+    async fn take_numbers(&mut self, key: &SequenceKey, start: i64, count: i64) -> Result<i64, StoreError> {
+        counters::take_numbers(self.0.session()?, key, start, count).await
+    }
+
+    async fn put_balances(&mut self, balances: &[Balance]) -> Result<(), StoreError> {
+        counters::put_balances(self.0.session()?, balances).await
     }
 
     async fn savepoint(&mut self) -> Result<(), StoreError> {

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use pergola_model::{
     change::ChangeKind,
-    decl::{CapacityDecl, FieldDecl, Label, Manifest, ObjectDecl, OnFailure, Phase, RouteAuth, TransitionDecl},
+    decl::{
+        CapacityDecl, FieldDecl, Label, LedgerDecl, Manifest, ObjectDecl, OnFailure, Phase, RouteAuth, TransitionDecl,
+    },
     name::{Name, ObjectName},
 };
 
@@ -117,6 +119,7 @@ fn object(manifest: &Manifest, name: &Name, decl: &ObjectDecl) -> Vec<String> {
         let steps: Vec<String> = steps.iter().map(step).collect();
         format!("  {field} goes only {}", steps.join(", "))
     }));
+    lines.extend(decl.ledger.as_ref().map(ledger));
     lines
 }
 
@@ -141,9 +144,37 @@ fn fields<'a>(fields: impl Iterator<Item = (&'a Name, &'a FieldDecl)>) -> String
     let shown = fields.map(|(name, decl)| {
         let target = decl.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
         let required = if decl.required { ", required" } else { "" };
-        format!("{name} ({}{target}{required})", decl.kind)
+        format!("{name} ({}{target}{required}{})", decl.kind, computed(decl))
     });
     shown.collect::<Vec<_>>().join(", ")
+}
+
+/// Where a field's value comes from, if nobody writes it.
+fn computed(decl: &FieldDecl) -> String {
+    if let Some(rollup) = &decl.rollup {
+        return format!(", counted from {}", rollup.of);
+    }
+    if let Some(formula) = &decl.formula {
+        return format!(", computed as {formula}");
+    }
+    match &decl.sequence {
+        Some(sequence) => match &sequence.per {
+            Some(per) => format!(", numbered for each {per}"),
+            None => ", numbered".to_owned(),
+        },
+        None => decl.initial.as_ref().map(|initial| format!(", at first {initial}")).unwrap_or_default(),
+    }
+}
+
+/// A ledger in words.
+fn ledger(decl: &LedgerDecl) -> String {
+    let unit = decl.unit.as_ref().map(|unit| format!(" and {unit}")).unwrap_or_default();
+    let floor = decl.floor.map(|floor| format!(", never below {floor}")).unwrap_or_default();
+    let transfer = decl.transfer.as_ref().map(|key| format!("; those of one {key} come to 0")).unwrap_or_default();
+    format!(
+        "  entries stay as they are and add {} to the balance of each {}{unit}{floor}{transfer}",
+        decl.amount, decl.account
+    )
 }
 
 fn rights(manifest: &Manifest) -> Vec<String> {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What to write for a key that is missing.
-const EXAMPLES: [(&str, &str); 22] = [
+const EXAMPLES: [(&str, &str); 26] = [
     ("id", "id = \"booking\""),
     ("version", "version = \"0.1.0\""),
     ("api", "api = \"0.1\""),
@@ -35,6 +35,10 @@ const EXAMPLES: [(&str, &str); 22] = [
     ("minutes", "minutes = 15"),
     ("during", "during = [\"starts_at\", \"ends_at\"]"),
     ("records", "records = { contact = \"read\" }"),
+    ("of", "of = \"booking.appointment\""),
+    ("via", "via = \"contact\""),
+    ("account", "account = \"contact\""),
+    ("amount", "amount = \"points\""),
 ];
 
 /// The manifest, or none with at least one problem added.

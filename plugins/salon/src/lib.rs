@@ -22,18 +22,7 @@ impl BeforeWrite for Plugin {
         match writes.first().map(|write| write.object.as_str()) {
             Some("contact") => consent::check(writes),
             Some("salon.rating") => rating::fill(writes),
-            Some("booking.appointment") => Ok(visits::mark(writes)),
             _ => Ok(Vec::new()),
-        }
-    }
-}
-
-impl AfterWrite for Plugin {
-    fn after_write_all(written: &[Written]) -> Result<(), Failure> {
-        match written.first().map(|one| one.now.object.as_str()) {
-            Some("salon.rating") => rating::keep(written),
-            Some("booking.appointment") => visits::count(written),
-            _ => Ok(()),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What crosses crates, through the real store and the real plugin runtime.
 
+mod counted;
+mod derived;
 mod doctor;
 mod hostile;
 mod imports;

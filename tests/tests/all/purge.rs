@@ -29,7 +29,10 @@ const SECRETS: [&str; 12] = [
     "quince-answer",
 ];
 /// System tables that never hold anything of a contact.
-const IMPERSONAL: [&str; 8] = [
+const IMPERSONAL: [&str; 10] = [
+    // Ids, codes and numbers only.
+    "pergola_balance",
+    "pergola_sequence",
     "_sqlx_migrations",
     "pergola_column",
     "pergola_plugin",

@@ -116,11 +116,27 @@ async fn who_has_booked_again_or_said_no_is_not_missed() {
 async fn a_visit_counts_once_however_it_is_marked() {
     let salon = Salon::open(super::backend()).await;
     let id = book_one(&salon, 1, 12).await;
-    salon.host.advance(hours(24 + 1)).await.unwrap();
+    salon.host.advance(hours(24)).await.unwrap();
     salon.host.update("booking.appointment", &id, &json!({"status": "arrived"})).await.unwrap();
     salon.host.update("booking.appointment", &id, &json!({"status": "done"})).await.unwrap();
     salon.host.advance(hours(48)).await.unwrap();
     assert_eq!(salon.host.list("contact", "").await.unwrap()[0]["salon"]["visits"], 1);
+}
+
+#[tokio::test]
+async fn what_a_client_spent_follows_the_visits_that_took_place() {
+    let salon = Salon::open(super::backend()).await;
+    let (first, second) = (book_one(&salon, 1, 12).await, book_one(&salon, 2, 12).await);
+    salon.host.advance(hours(24 * 3)).await.unwrap();
+    let spent = || async { salon.host.list("contact", "").await.unwrap()[0]["salon"].clone() };
+    let money = |amount: i64| json!({"amount_minor": amount, "currency": "RUB"});
+    let salon_fields = spent().await;
+    assert_eq!((&salon_fields["lifetime_value"], &salon_fields["average_check"]), (&money(500_000), &money(250_000)));
+    salon.host.update("booking.appointment", &second, &json!({"status": "no_show"})).await.unwrap();
+    let salon_fields = spent().await;
+    assert_eq!((&salon_fields["visits"], &salon_fields["lifetime_value"]), (&json!(1), &money(250_000)));
+    assert_eq!(salon_fields["last_visit"], at(1, 12, 0).to_string());
+    assert_eq!(salon.appointment(&first).await["status"], "done");
 }
 
 #[tokio::test]

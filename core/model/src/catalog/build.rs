@@ -2,6 +2,7 @@
 //!
 //! Two passes: first all objects with their own and added fields, then all that refers to them.
 
+mod derived;
 mod fields;
 mod handlers;
 mod objects;
@@ -170,6 +171,7 @@ pub(super) fn build(sources: &[PluginSource]) -> Result<Catalog, Vec<CatalogIssu
 
     let mut objects = objects::declare(&drafts, &mut found);
     rules::check(&drafts, &mut objects, &mut found);
+    derived::check(&drafts, &mut objects, &mut found);
     let mut catalog = Catalog::default();
     for draft in &drafts {
         let mut issues = Issues { plugin: draft.id(), all: &mut found };

@@ -63,6 +63,7 @@ fn visit() -> Object {
         timers: Vec::new(),
         referrers: Vec::new(),
         rooms: Vec::new(),
+        derived: Default::default(),
     }
 }
 

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 use pergola_model::{
     Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Role,
     name::Name,
-    object::{Capacity, Exclude},
+    object::{Capacity, Exclude, Rollup},
+    rollup::Tally,
 };
 
 use super::{
     bin::{BinItem, BinQuery, Deletion},
+    counters::{Balance, BalanceKey, SequenceKey},
     imports::{EntryOutcome, ImportEntry, StoredImport},
     purge::{Forgotten, Place, Trace, TraceKey},
     search::{IndexQuery, IndexRow, IndexState},
@@ -114,6 +116,28 @@ pub trait Reader: Send {
 
     /// How many records match; limit and cursor do not count.
     async fn count(&mut self, catalog: &Catalog, query: &Query) -> Result<u64, StoreError>;
+
+    /// What records come to under rollups that count the same object by the same field: for each of these parents (at
+    /// most 500) one tally for each rollup, in their order. Parents for whom nothing counts may be left out.
+    async fn tally(
+        &mut self,
+        catalog: &Catalog,
+        rollups: &[&Rollup],
+        parents: &[Id],
+    ) -> Result<BTreeMap<Id, Vec<Tally>>, StoreError>;
+
+    /// The balances that are there among these.
+    async fn find_balances(&mut self, keys: &[BalanceKey]) -> Result<Vec<Balance>, StoreError>;
+
+    /// Balances of an object's entries in the order of account, unit and currency: of one account, or of all; those
+    /// after `after`.
+    async fn list_balances(
+        &mut self,
+        object: &ObjectName,
+        account: Option<&str>,
+        after: Option<&BalanceKey>,
+        limit: u32,
+    ) -> Result<Vec<Balance>, StoreError>;
 
     /// All plugins of the workspace.
     async fn list_plugins(&mut self) -> Result<Vec<StoredPlugin>, StoreError>;
@@ -244,6 +268,13 @@ pub trait Transaction: Reader {
     /// # Errors
     /// [`StoreError::Busy`] when a name is not to be had in time.
     async fn lock(&mut self, names: &[String]) -> Result<(), StoreError>;
+
+    /// Takes so many numbers and answers the first of them; the first ever is `start`. Others who want numbers of the
+    /// same row wait until the end of the transaction, with which the numbers are taken, or are not.
+    async fn take_numbers(&mut self, key: &SequenceKey, start: i64, count: i64) -> Result<i64, StoreError>;
+
+    /// Sets balances; the caller has looked at them under their locks.
+    async fn put_balances(&mut self, balances: &[Balance]) -> Result<(), StoreError>;
 
     /// A place to go back to; places nest.
     async fn savepoint(&mut self) -> Result<(), StoreError>;

@@ -7,7 +7,7 @@ use pergola_model::{
     object::Referrer,
 };
 
-use super::{Batch, Unit, bin};
+use super::{Batch, Unit, bin, ledger::check_not_an_entry};
 use crate::{
     error::Error,
     guest::compile_filter,
@@ -25,18 +25,24 @@ impl Unit {
     pub(super) async fn delete(&mut self, rights: &Rights, batch: Batch, depth: u32) -> Result<Vec<Record>, Error> {
         let object = batch.object;
         rights.check(Operation::Delete, &object.name, &Fields::new())?;
+        check_not_an_entry(&object)?;
         let records = self.load(&object, &batch.changes).await?;
         let mut rows: Vec<PendingRow> = records
             .iter()
             .map(|record| PendingRow { id: record.id, before: record.fields.clone(), changes: Fields::new() })
             .collect();
         self.before_hooks(rights, &object, ChangeKind::Delete, &mut rows, depth).await?;
+        // A hook may have written records that count for these.
+        let records: Vec<Record> = records.into_iter().map(|record| self.pending.newest(record)).collect();
         self.leave_rooms(&object, &records).await?;
+        let outer = self.pending.begin_end(records.iter().map(|record| record.id));
         for record in &records {
             self.delete_one(rights, &object, record, depth).await?;
         }
+        self.pending.end(outer);
         let written: Vec<Written> = records.iter().map(as_deleted).collect();
         self.note(rights, &object, ChangeKind::Delete, &written);
+        self.roll_up(&object, ChangeKind::Delete, &written).await?;
         self.after_hooks(rights, &object, ChangeKind::Delete, written, depth).await?;
         Ok(records)
     }

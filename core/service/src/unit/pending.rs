@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use pergola_model::{Id, ObjectName};
+use pergola_model::{Id, ObjectName, Record};
 
-use super::bin::{self, Bin};
+use super::{
+    bin::{self, Bin},
+    ledger::Part,
+};
 use crate::{
     error::Error,
     ports::{
         search::IndexRow,
         store::{AuditEntry, NewEvent, TimerKey, Transaction},
     },
+    workspace::RecordOf,
 };
 
 /// Audit entries, events, timers, deletions and entries of search to be written.
@@ -24,6 +28,12 @@ pub(super) struct Pending {
     timers: Vec<(TimerKey, Option<Timestamp>)>,
     entries: Vec<(ObjectName, Id, Option<IndexRow>)>,
     messages: usize,
+    /// Records whose rollups changed, as they are now.
+    counted: Vec<Record>,
+    /// What entries of ledgers add to transfers.
+    parts: Vec<Part>,
+    /// Records whose deletion has begun: what counts for them is of no interest any more.
+    ending: Vec<Id>,
 }
 
 /// A place in the pending writes to go back to.
@@ -34,6 +44,16 @@ pub(super) struct Mark {
     timers: usize,
     entries: usize,
     messages: usize,
+    counted: usize,
+    ending: usize,
+    parts: usize,
+}
+
+impl Mark {
+    /// How many parts of transfers there were.
+    pub(super) fn parts(&self) -> usize {
+        self.parts
+    }
 }
 
 impl Pending {
@@ -64,6 +84,59 @@ impl Pending {
         self.entries.push((object.clone(), record, row));
     }
 
+    /// Notes what an entry adds to a transfer.
+    pub(super) fn part(&mut self, part: Part) {
+        self.parts.push(part);
+    }
+
+    /// What entries have added to transfers.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// Notes a record that was written because others that it counts were.
+    pub(super) fn counted(&mut self, record: Record) {
+        self.counted.push(record);
+    }
+
+    /// The record as its last rollup left it, if that is newer.
+    pub(super) fn newest(&self, record: Record) -> Record {
+        self.newer(&record).cloned().unwrap_or(record)
+    }
+
+    fn newer(&self, record: &Record) -> Option<&Record> {
+        self.counted.iter().rev().find(|one| one.id == record.id && one.version > record.version)
+    }
+
+    /// Gives answers the versions that rollups have made of their records since.
+    pub(super) fn bring_up_to_date(&self, records: &mut [RecordOf]) {
+        if self.counted.is_empty() {
+            return;
+        }
+        for (_, record) in records {
+            if let Some(newer) = self.newer(record) {
+                *record = newer.clone();
+            }
+        }
+    }
+
+    /// The deletion of these records begins; answers what [`Self::end`] wants.
+    pub(super) fn begin_end(&mut self, ids: impl Iterator<Item = Id>) -> usize {
+        let outer = self.ending.len();
+        self.ending.extend(ids);
+        outer
+    }
+
+    /// The deletion is done.
+    pub(super) fn end(&mut self, outer: usize) {
+        self.ending.truncate(outer);
+    }
+
+    /// Whether the record's deletion has begun.
+    pub(super) fn is_ending(&self, id: Id) -> bool {
+        self.ending.contains(&id)
+    }
+
     pub(super) fn mark(&self) -> Mark {
         Mark {
             bin: self.bin.mark(),
@@ -72,6 +145,9 @@ impl Pending {
             timers: self.timers.len(),
             entries: self.entries.len(),
             messages: self.messages,
+            counted: self.counted.len(),
+            ending: self.ending.len(),
+            parts: self.parts.len(),
         }
     }
 
@@ -82,6 +158,9 @@ impl Pending {
         self.timers.truncate(mark.timers);
         self.entries.truncate(mark.entries);
         self.messages = mark.messages;
+        self.counted.truncate(mark.counted);
+        self.ending.truncate(mark.ending);
+        self.parts.truncate(mark.parts);
     }
 
     /// Whether a worker has something to look at after the commit.

@@ -11,6 +11,7 @@ pub(super) fn normalise(object: &Object, fields: Fields, locale: &Locale) -> Res
     for (key, value) in fields {
         match object.field(&key) {
             None => issues.push(unknown(object, &key)),
+            Some(_) if object.derived.read_only(&key).is_some() => issues.push(read_only(object, &key)),
             Some(field) => match normal::normalise(field, value, locale) {
                 Ok(value) => {
                     normal.set(key, value);
@@ -20,6 +21,11 @@ pub(super) fn normalise(object: &Object, fields: Fields, locale: &Locale) -> Res
         }
     }
     if issues.is_empty() { Ok(normal) } else { Err(Error::Invalid(issues)) }
+}
+
+fn read_only(object: &Object, key: &str) -> FieldIssue {
+    let why = object.derived.read_only(key).unwrap_or_default();
+    FieldIssue::new(key, "read_only", format!("{key} {why}; leave it out"))
 }
 
 fn unknown(object: &Object, key: &str) -> FieldIssue {

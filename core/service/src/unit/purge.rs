@@ -46,6 +46,7 @@ impl Unit {
         let object = batch.object;
         let records = self.load(&object, &batch.changes).await?;
         self.leave_rooms(&object, &records).await?;
+        let outer = self.pending.begin_end(records.iter().map(|record| record.id));
         for record in &records {
             self.pending.bin.enter(record);
             self.forget_referrers(&object, record.id, depth).await?;
@@ -53,8 +54,11 @@ impl Unit {
             self.end(&object, record, version).await?;
             self.count_purged(|purge| purge.deleted.push((object.name.clone(), record.id)))?;
         }
+        self.pending.end(outer);
+        self.unbook(&object, &records).await?;
         let written: Vec<_> = records.iter().map(super::delete::as_deleted).collect();
         self.note(rights, &object, ChangeKind::Delete, &written);
+        self.roll_up(&object, ChangeKind::Delete, &written).await?;
         Ok(records)
     }
 

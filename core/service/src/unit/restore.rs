@@ -70,8 +70,10 @@ impl Unit {
             };
             let kept: Kept =
                 serde_json::from_value(content.clone()).map_err(|error| Error::Internal(Box::new(error)))?;
-            self.restoring.insert(item.record, Origin { version: kept.version, created_at: kept.created_at });
             let mut fields = self.fields(&object, kept.fields, &mut issues);
+            let numbers = take_computed(&object, &mut fields);
+            let origin = Origin { version: kept.version, created_at: kept.created_at, numbers };
+            self.restoring.insert(item.record, origin);
             after.insert(item.record);
             let forward = take_forward(&mut fields, &after);
             if !forward.is_empty() {
@@ -155,6 +157,16 @@ impl Unit {
         let why = format!("does not fit any more: {error}");
         cannot_restore(&what.unwrap_or_default(), &why, error.issues().to_vec())
     }
+}
+
+/// Takes out what the engine computes anew, and gives the numbers, which stay the record's own.
+fn take_computed(object: &Object, fields: &mut Fields) -> Fields {
+    let derived = &object.derived;
+    for key in derived.rollups.iter().map(|one| &one.key).chain(derived.formulas.iter().map(|one| &one.key)) {
+        fields.remove(key);
+    }
+    let numbers = derived.sequences.iter().filter_map(|one| Some((one.key.clone(), fields.remove(&one.key)?)));
+    numbers.filter(|(_, number)| !number.is_null()).collect()
 }
 
 /// Takes out references to records that come back only after this one.

@@ -3,7 +3,9 @@
 use pergola_model::{Change, ChangeKind, Fields, Object, Operation, Record, json, search};
 
 use super::{
-    Batch, Unit, prepare,
+    Batch, Unit,
+    ledger::check_not_an_entry,
+    prepare,
     rules::{Planned, Touched},
 };
 use crate::{
@@ -28,29 +30,41 @@ impl Unit {
         let mut rows = Vec::with_capacity(batch.changes.len());
         for change in batch.changes {
             rights.check(Operation::Create, &object.name, &change.fields)?;
-            rows.push(self.new_row(&object, change)?);
+            rows.push(self.new_row(&object, change).await?);
         }
         self.before_hooks(rights, &object, ChangeKind::Create, &mut rows, depth).await?;
         let mut records = Vec::with_capacity(rows.len());
         for row in rows {
-            prepare::check_required(&object, &row.changes)?;
             let origin = self.origin(row.id);
-            records.push(Record {
+            let mut record = Record {
                 id: row.id,
                 version: origin.version,
                 created_at: origin.created_at,
                 updated_at: self.now,
                 fields: prepare::without_nulls(row.changes),
-            });
+            };
+            record.fields.merge(origin.numbers);
+            records.push(record);
+        }
+        self.number(&object, &mut records).await?;
+        for record in &mut records {
+            self.derive_new(&object, record)?;
         }
         let mut planned: Vec<Planned> =
             records.into_iter().map(|record| Planned { before: None, after: Some(record) }).collect();
         self.begin_holds(&object, &mut planned)?;
         self.fit(&object, &mut planned).await?;
-        let records: Vec<Record> = planned.into_iter().filter_map(|one| one.after).collect();
+        let mut records: Vec<Record> = planned.into_iter().filter_map(|one| one.after).collect();
+        for record in &mut records {
+            // Again, because a hold or a waiting list may have set what a formula looks at.
+            self.derive_new(&object, record)?;
+            prepare::check_required(&object, &record.fields)?;
+        }
+        self.check_transfers(&object, &records).await?;
         if let Err(error) = self.tx.insert(&object, &records).await {
             return Err(self.explain(&object, &records, error).await);
         }
+        self.book(&object, &records).await?;
         let touched: Vec<Touched<'_>> =
             records.iter().map(|record| Touched { record, changed: None, is_late: false }).collect();
         self.check_written(&object, &touched).await?;
@@ -59,21 +73,26 @@ impl Unit {
         }
         let written: Vec<Written> = records.iter().map(as_created).collect();
         self.note(rights, &object, ChangeKind::Create, &written);
+        self.roll_up(&object, ChangeKind::Create, &written).await?;
         self.after_hooks(rights, &object, ChangeKind::Create, written, depth).await?;
         Ok(records)
     }
 
-    fn new_row(&self, object: &Object, change: Change) -> Result<PendingRow, Error> {
+    async fn new_row(&mut self, object: &Object, change: Change) -> Result<PendingRow, Error> {
         let mut fields = change.fields;
         prepare::fill_defaults(object, &mut fields);
         let id = change.id.unwrap_or_else(|| self.workspace.0.ids.next(self.now));
-        Ok(PendingRow { id, before: Fields::new(), changes: prepare::normalise(object, fields, &self.locale)? })
+        let fields = prepare::normalise(object, fields, &self.locale)?;
+        Ok(PendingRow { id, before: Fields::new(), changes: self.set_initials(object, id, fields).await? })
     }
 
     pub(super) async fn update(&mut self, rights: &Rights, batch: Batch, depth: u32) -> Result<Vec<Record>, Error> {
         let object = batch.object;
         for change in &batch.changes {
             rights.check(Operation::Update, &object.name, &change.fields)?;
+        }
+        if self.purging.is_none() {
+            check_not_an_entry(&object)?;
         }
         let loaded = self.load(&object, &batch.changes).await?;
         let mut rows = Vec::with_capacity(loaded.len());
@@ -92,12 +111,14 @@ impl Unit {
         self.fit(&object, &mut planned).await?;
         let (mut stored, mut written) = (Vec::new(), Vec::new());
         for one in planned {
-            let (Some(before), Some(now)) = (one.before, one.after) else { continue };
-            let changed = prepare::differing_keys(&before.fields, &now.fields);
-            if changed.is_empty() {
+            let (Some(before), Some(mut now)) = (one.before, one.after) else { continue };
+            if prepare::differing_keys(&before.fields, &now.fields).is_empty() {
                 records.push(before);
                 continue;
             }
+            // Again, because a hold or a waiting list may have set what a formula looks at.
+            self.derive(&object, &mut now, &mut Vec::new())?;
+            let changed = prepare::differing_keys(&before.fields, &now.fields);
             let done = self.update_one(rights, &object, &before, now, changed).await?;
             records.push(done.now.clone());
             stored.push(before);
@@ -109,6 +130,7 @@ impl Unit {
             self.follow(&object, Some(before), Some(&one.now)).await?;
         }
         self.note(rights, &object, ChangeKind::Update, &written);
+        self.roll_up(&object, ChangeKind::Update, &written).await?;
         self.after_hooks(rights, &object, ChangeKind::Update, written, depth).await?;
         Ok(records)
     }
@@ -142,16 +164,20 @@ impl Unit {
 
     /// The record as it will be, if it may be so; without a change, the record as it is.
     fn plan(&self, object: &Object, row: Row) -> Result<Planned, Error> {
-        let changed = prepare::changed_keys(&row.before.fields, &row.changes);
-        let mut after = row.before.clone();
+        // A hook may have written records that count for this one.
+        let before = self.pending.newest(row.before);
+        let mut changed = prepare::changed_keys(&before.fields, &row.changes);
+        let mut after = before.clone();
         if !changed.is_empty() {
+            Self::check_numbered(object, &changed)?;
             after.fields.merge(row.changes);
             prepare::check_required(object, &after.fields)?;
             after.fields = prepare::without_nulls(after.fields);
             after.version += 1;
             after.updated_at = self.now;
+            self.derive(object, &mut after, &mut changed)?;
         }
-        Ok(Planned { before: Some(row.before), after: Some(after) })
+        Ok(Planned { before: Some(before), after: Some(after) })
     }
 
     fn touched<'a>(&self, object: &Object, stored: &[Record], written: &'a [Written]) -> Vec<Touched<'a>> {
@@ -177,6 +203,21 @@ impl Unit {
             return Err(self.explain(object, std::slice::from_ref(&now), error).await);
         }
         Ok(Written { before: before.fields.clone(), now, changed })
+    }
+
+    /// Writes the changed fields of a record by itself; its rules are checked and its timers follow.
+    pub(super) async fn write_changed(
+        &mut self,
+        object: &Object,
+        before: &Record,
+        now: &Record,
+        changed: &[String],
+    ) -> Result<(), Error> {
+        if let Err(error) = self.tx.update(object, now, changed).await {
+            return Err(self.explain(object, std::slice::from_ref(now), error).await);
+        }
+        self.check_written(object, &[Touched { record: now, changed: Some(changed), is_late: false }]).await?;
+        self.follow(object, Some(before), Some(now)).await
     }
 
     /// Notes what was written for the audit and the outbox.

@@ -71,11 +71,15 @@ impl Workspace {
     /// [`Error::Manifest`] when it does not fit the others, a schema error when a column would change its
     /// type, a plugin error when its own handler refuses.
     pub async fn install(&self, package: Package) -> Result<InstallReport, Error> {
-        self.detached(move |workspace| {
-            let package = package.clone();
-            async move { workspace.install_once(&package).await }
-        })
-        .await
+        let report = self
+            .detached(move |workspace| {
+                let package = package.clone();
+                async move { workspace.install_once(&package).await }
+            })
+            .await?;
+        // The plugin is there; what is computed of old data follows in small units, between which others write.
+        self.fill_derived().await?;
+        Ok(report)
     }
 
     async fn install_once(&self, package: &Package) -> Result<InstallReport, Error> {

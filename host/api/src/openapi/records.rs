@@ -1,5 +1,7 @@
 //! Operations on records, for every object of the catalog.
 
+mod balances;
+
 use pergola_exchange::ExportFormat;
 use pergola_model::{Catalog, ChangeKind, Object, ObjectName, decl::Phase};
 use utoipa::openapi::{
@@ -46,6 +48,9 @@ pub(super) fn add(draft: &mut Draft, catalog: &Catalog) -> Named {
         draft.tag(&tag, text(&object.label).map(str::to_owned));
         add_collection(draft, object, &tag, &names);
         add_record(draft, object, &tag, &names);
+        if object.derived.ledger.is_some() {
+            balances::add(draft, object, &tag);
+        }
         named.push((object.name.clone(), names.read));
     }
     named

@@ -46,9 +46,9 @@ pub(super) fn record(object: &Object, purpose: Use) -> Schema {
     }
     for (plugin, fields) in grouped(object) {
         schema = match plugin {
-            None => with_fields(schema, &fields, purpose),
+            None => with_fields(schema, object, &fields, purpose),
             Some(plugin) => {
-                let added = with_fields(ObjectBuilder::new(), &fields, purpose);
+                let added = with_fields(ObjectBuilder::new(), object, &fields, purpose);
                 let added = added.description(Some(format!("Fields that the plugin {plugin} added")));
                 let schema = schema.property(plugin, closed(added, purpose));
                 if purpose == Use::Read { schema.required(plugin) } else { schema }
@@ -67,9 +67,11 @@ fn closed(schema: ObjectBuilder, purpose: Use) -> ObjectBuilder {
     schema.additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(false)))
 }
 
-fn with_fields(schema: ObjectBuilder, fields: &[(&str, &Field)], purpose: Use) -> ObjectBuilder {
-    fields.iter().fold(schema, |schema, (name, field)| {
-        let schema = schema.property(*name, property(field, purpose));
+/// What the engine computes is only read.
+fn with_fields(schema: ObjectBuilder, object: &Object, fields: &[(&str, &Field)], purpose: Use) -> ObjectBuilder {
+    let written = |field: &Field| purpose == Use::Read || object.derived.read_only(&field.key).is_none();
+    fields.iter().filter(|(_, field)| written(field)).fold(schema, |schema, (name, field)| {
+        let schema = schema.property(*name, property(object, field, purpose));
         let needed = match purpose {
             Use::Read => true,
             Use::Create { hooked } => field.required && field.default.is_null() && !hooked,
@@ -79,8 +81,8 @@ fn with_fields(schema: ObjectBuilder, fields: &[(&str, &Field)], purpose: Use) -
     })
 }
 
-fn property(field: &Field, purpose: Use) -> RefOr<Schema> {
-    let described = description(field, purpose);
+fn property(object: &Object, field: &Field, purpose: Use) -> RefOr<Schema> {
+    let described = description(object, field, purpose);
     let nullable = !field.required;
     match &field.kind {
         FieldType::Money if nullable => RefOr::T(Schema::OneOf(
@@ -135,7 +137,7 @@ fn kind(kind: Type, nullable: bool) -> SchemaType {
     if nullable { [kind, Type::Null].into_iter().collect() } else { SchemaType::new(kind) }
 }
 
-fn description(field: &Field, purpose: Use) -> String {
+fn description(object: &Object, field: &Field, purpose: Use) -> String {
     let mut sentences: Vec<String> = label_text(&field.label).map(str::to_owned).into_iter().collect();
     match &field.kind {
         FieldType::Ref { to, .. } => sentences.push(format!("Id of a record of {to}")),
@@ -143,6 +145,9 @@ fn description(field: &Field, purpose: Use) -> String {
         FieldType::Decimal { scale } => sentences.push(format!("A decimal as text, {scale} digits after the point")),
         FieldType::Json => sentences.push("Any JSON".to_owned()),
         _ => {}
+    }
+    if let Some(why) = object.derived.read_only(&field.key) {
+        sentences.push(format!("Read only: it {why}"));
     }
     if field.unique {
         sentences.push("No two records have the same".to_owned());

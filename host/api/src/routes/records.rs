@@ -4,6 +4,7 @@
 //! `/api/v1/{plugin}/{plural}/{id}` the plugins'. What a path of two parts means only the catalog can
 //! tell, so paths are told apart here and not in the router.
 
+mod balances;
 mod create;
 mod delete;
 mod export;
@@ -33,6 +34,7 @@ enum Target {
     Collection(Arc<Object>),
     Export(Arc<Object>),
     Record(Arc<Object>, Id),
+    Balances(Arc<Object>),
     Action(PluginId, String),
 }
 
@@ -44,6 +46,7 @@ impl Target {
             // A HEAD would be an export that nobody sees.
             Self::Export(_) => "GET, OPTIONS",
             Self::Record(..) => "GET, HEAD, PATCH, DELETE, OPTIONS",
+            Self::Balances(_) => "GET, HEAD, OPTIONS",
             Self::Action(..) => "POST, OPTIONS",
         }
     }
@@ -53,6 +56,7 @@ impl Target {
             Self::Collection(object) => collection_path(object),
             Self::Export(object) => export_path(object),
             Self::Record(object, _) => format!("{}/{{id}}", collection_path(object)),
+            Self::Balances(object) => format!("{}/balances", collection_path(object)),
             Self::Action(plugin, id) => format!("/api/v1/{plugin}/actions/{id}"),
         }
     }
@@ -88,6 +92,7 @@ async fn serve(app: &App, target: Target, request: Request) -> Result<Response, 
         (Target::Record(object, id), Method::DELETE) => {
             delete::delete(app, &actor, &object, id, &request.into_parts().0).await
         }
+        (Target::Balances(object), _) => balances::list(app, &actor, &object, request.uri()).await,
         (Target::Record(object, id), _) => get::get(app, &actor, &object, id, &request.into_parts().0).await,
         (Target::Action(plugin, id), _) => run_action::run(app, &actor, &plugin, &id, request).await,
     }
@@ -100,7 +105,7 @@ fn resolve(catalog: &Catalog, request: &Request) -> Result<Target, Problem> {
         [plural] => find(catalog, None, plural).map(Target::Collection),
         [first, second] => match catalog.find_by_plural(None, first) {
             Some(object) if second == EXPORT => Ok(Target::Export(Arc::clone(object))),
-            Some(object) => Ok(Target::Record(Arc::clone(object), parse_id(object, second)?)),
+            Some(object) => record_or_balances(object, second),
             None => find(catalog, Some(first), second).map(Target::Collection),
         },
         [plugin, "actions", id] if request.method() == Method::POST || !has(catalog, plugin, "actions") => {
@@ -108,13 +113,17 @@ fn resolve(catalog: &Catalog, request: &Request) -> Result<Target, Problem> {
             Ok(Target::Action(plugin, id.to_owned()))
         }
         [plugin, plural, EXPORT] => find(catalog, Some(plugin), plural).map(Target::Export),
-        [plugin, plural, id] => {
-            let object = find(catalog, Some(plugin), plural)?;
-            let id = parse_id(&object, id)?;
-            Ok(Target::Record(object, id))
-        }
+        [plugin, plural, id] => record_or_balances(&find(catalog, Some(plugin), plural)?, id),
         _ => Err(Problem::no_route()),
     }
+}
+
+/// What stands below a collection.
+fn record_or_balances(object: &Arc<Object>, part: &str) -> Result<Target, Problem> {
+    if part == "balances" && object.derived.ledger.is_some() {
+        return Ok(Target::Balances(Arc::clone(object)));
+    }
+    Ok(Target::Record(Arc::clone(object), parse_id(object, part)?))
 }
 
 fn has(catalog: &Catalog, plugin: &str, plural: &str) -> bool {

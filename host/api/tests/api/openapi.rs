@@ -42,6 +42,7 @@ async fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_o
         "create_contact",
         "list_booking_appointments",
         "get_booking_appointment",
+        "list_booking_points_balances",
         "run_booking_run",
         "get_booking_slots",
     ] {
@@ -82,6 +83,9 @@ async fn records_are_typed() {
     assert_eq!(schemas["ContactCreate"]["required"], json!(["name"]));
     assert_eq!(schemas["Contact"]["properties"]["booking"]["properties"]["visits"]["type"], json!(["integer", "null"]));
     assert_eq!(schemas["Contact"]["properties"]["name"]["description"], "Name");
+    let point = |schema: &str| schemas[schema]["properties"].get("number").cloned();
+    assert_eq!(point("BookingPointCreate"), None, "nobody writes it");
+    assert!(point("BookingPoint").unwrap()["description"].as_str().unwrap().contains("Read only"));
     let required = schemas["BookingAppointment"]["required"].as_array().unwrap();
     assert!(required.contains(&json!("id")) && required.contains(&json!("price")), "{required:?}");
     let input = &schemas["BookingRunInput"];

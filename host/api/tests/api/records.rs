@@ -153,3 +153,29 @@ async fn a_timeline_is_merged_newest_first_and_only_of_its_contact() {
     assert_eq!(timeline["next"], json!(null));
     assert_eq!(texts(&app.get(&format!("{path}?limit=2")).await.json()), all[..2]);
 }
+
+#[tokio::test]
+async fn balances_are_listed_by_account_and_unit_in_pages() {
+    let app = TestApp::new().await;
+    let (ann, bob) = (app.contact("Ann").await, app.contact("Bob").await);
+    for (contact, amount, program) in [(&ann, 5, json!("bonus")), (&ann, 1, json!("visits")), (&bob, 7, json!(null))] {
+        let entry = json!({ "contact": contact, "amount": amount, "program": program });
+        app.create("/api/v1/booking/points", entry).await;
+    }
+    let path = "/api/v1/booking/points/balances";
+    let of_ann = app.get(&format!("{path}?account={ann}")).await.json();
+    let bonus = json!({ "account": ann, "unit": "bonus", "balance": 5 });
+    assert_eq!(of_ann, json!({ "items": [bonus, { "account": ann, "unit": "visits", "balance": 1 }], "next": null }));
+    let first = app.get(&format!("{path}?limit=2")).await.json();
+    let next = first["next"].as_str().unwrap().replace('"', "%22").replace('[', "%5B").replace(']', "%5D");
+    let rest = app.get(&format!("{path}?limit=2&after={next}")).await.json();
+    assert_eq!(rest, json!({ "items": [{ "account": bob, "unit": null, "balance": 7 }], "next": null }));
+    assert_eq!(app.get(&format!("{path}?after=x")).await.problem(), (400, "bad_cursor".to_owned()));
+    assert_eq!(app.get(&format!("{path}?limit=501")).await.problem(), (400, "bad_limit".to_owned()));
+    assert_eq!(app.get("/api/v1/booking/appointments/balances").await.problem(), (404, "not_found".to_owned()));
+    let short = json!({ "contact": ann, "amount": -6, "program": "bonus" });
+    assert_eq!(
+        app.ask("POST", "/api/v1/booking/points").json(&short).send().await.problem(),
+        (409, "insufficient".to_owned())
+    );
+}

@@ -42,6 +42,12 @@ fields.title = { type = "text", required = true, label = { en = "Title" } }
 fields.contact = { type = "ref", to = "contact" }
 fields.status = { type = "choice", of = ["booked", "done"], default = "booked" }
 fields.price = { type = "money" }
+[object.point]
+fields.contact = { type = "ref", to = "contact", required = true }
+fields.amount = { type = "integer", required = true }
+fields.program = { type = "choice", of = ["bonus", "visits"] }
+fields.number = { type = "integer", sequence = { start = 1 } }
+ledger = { account = "contact", amount = "amount", unit = "program", floor = 0 }
 [extend.contact]
 fields.visits = { type = "integer" }
 fields.work_phone = { type = "phone" }

@@ -160,10 +160,12 @@ fn unknown(what: &str, given: &str, known: &[&str]) -> ImportError {
 /// Squeezed keys and labels in all languages; keys win, then fields in their order.
 fn labels_of(object: &Object) -> HashMap<String, &str> {
     let mut labels = HashMap::new();
-    for key in object.fields.keys() {
+    // A column of what the engine computes, as an export has it, is left out.
+    let written = || object.fields.iter().filter(|(key, _)| object.derived.read_only(key).is_none());
+    for (key, _) in written() {
         labels.entry(squeeze(key)).or_insert(key.as_str());
     }
-    for (key, field) in &object.fields {
+    for (key, field) in written() {
         for label in field.label.values() {
             labels.entry(squeeze(label)).or_insert(key.as_str());
         }

@@ -90,6 +90,12 @@ suite! {
         an_undone_unit_leaves_no_entry,
         how_far_an_object_is_indexed_is_kept,
     },
+    counters::{
+        referring_records_are_tallied_by_parent_and_condition,
+        dates_and_decimals_keep_their_extremes,
+        numbers_are_taken_with_the_unit_and_not_without,
+        balances_are_set_found_and_listed_in_order,
+    },
     schema::{
         a_plan_is_empty_once_applied,
         added_fields_become_columns_and_records_stay,

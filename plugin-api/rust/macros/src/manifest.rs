@@ -140,7 +140,7 @@ impl Field {
             name: name.to_owned(),
             kind: kind.to_owned(),
             required: declaration.get("required").and_then(Value::as_bool).unwrap_or(false),
-            formula: declaration.get("formula").is_some(),
+            formula: ["formula", "rollup", "sequence"].into_iter().any(|key| declaration.get(key).is_some()),
             about: to.or(choices),
         })
     }

@@ -10,7 +10,7 @@ use crate::{
     field::FieldType,
     name::{Name, ObjectName},
     nearest,
-    object::Object,
+    object::{Derived, Object},
 };
 
 /// Declares all objects of all manifests and extends them; references between them are checked last.
@@ -93,6 +93,7 @@ fn object(draft: &Draft<'_>, name: &Name, decl: &ObjectDecl, issues: &mut Issues
         timers: Vec::new(),
         referrers: Vec::new(),
         rooms: Vec::new(),
+        derived: Derived::default(),
     }
 }
 

@@ -262,7 +262,7 @@ fn timers(draft: &Draft<'_>, objects: &Objects, rules: &mut IndexMap<ObjectName,
     }
 }
 
-fn compile(
+pub(super) fn compile(
     source: &str,
     draft: &Draft<'_>,
     object: &Object,

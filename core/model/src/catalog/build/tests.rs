@@ -1,5 +1,7 @@
 //! Building catalogs: what is linked, and that each mistake is told with its place and its mend.
 
+mod derived;
+
 use std::sync::Arc;
 
 use serde_json::json;
