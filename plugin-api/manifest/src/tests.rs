@@ -102,8 +102,8 @@ wehn = ["create"]
 plugin.toml:5:1: unknown field "lable"; did you mean "label"?
 plugin.toml:7:19: object.visit.fields.master: unknown field "tpye"; did you mean "type"?
 plugin.toml:8:30: object.visit.fields.on: unknown field "requierd"; did you mean "required"?
-plugin.toml:8:47: object.visit.fields.on: unknown field "shape"; known here: type, label, required, default, unique, indexed, searchable, of, to, on_delete, on_purge, scale
-plugin.toml:9:15: object.visit: unknown field "rules"; known here: label, plural, title, fields, check, exclude, capacity, hold, unique, transitions
+plugin.toml:8:47: object.visit.fields.on: unknown field "shape"; known here: type, label, required, default, unique, indexed, searchable, of, to, on_delete, on_purge, scale, rollup, formula, initial, sequence
+plugin.toml:9:15: object.visit: unknown field "rules"; known here: label, plural, title, fields, check, exclude, capacity, hold, unique, transitions, ledger
 plugin.toml:12:1: hook[0]: unknown field "wehn"; did you mean "when"?
 "#);
 }

@@ -55,6 +55,15 @@ async fn a_salon_at_work_is_well() {
 }
 
 #[tokio::test]
+async fn a_computed_value_that_is_not_what_its_sources_say_is_computed_anew() {
+    let salon = Salon::open(pergola_testkit::Backend::Sqlite).await;
+    let visits = json!([{"service": salon.haircut, "master": salon.anna, "starts_at": at(2, 10, 0)}]);
+    salon.book("Masha", "+79120000001", visits).await.unwrap();
+    harm(&salon.host, "UPDATE contact SET \"salon.visits\" = 7").await;
+    is_found_and_mended(&salon.host, "derived", 1).await;
+}
+
+#[tokio::test]
 async fn a_missing_index_is_made_again() {
     let host = TestHost::start().await.unwrap();
     harm(&host, "DROP INDEX \"contact$phone\"").await;

@@ -4,6 +4,7 @@
 //! a function that gives findings, a line in [`Workspace::examine`], a row in `docs/backup.md`, and a test that makes the
 //! damage and sees it found.
 
+mod derived;
 mod records;
 mod search;
 mod system;
@@ -92,6 +93,7 @@ impl Workspace {
         let mut findings = Vec::new();
         findings.extend(self.examine_schema(fix).await?);
         findings.extend(self.examine_records(fix).await?);
+        findings.extend(self.examine_derived(fix).await?);
         findings.extend(self.examine_search(fix).await?);
         findings.extend(self.examine_timers(fix).await?);
         findings.extend(self.examine_outbox().await?);

@@ -56,10 +56,12 @@ pub(crate) async fn serve(
         async move { worker.run(stopped).await }
     });
     let serving = tokio::spawn(axum_serve(listener, router, stopped));
+    // Before anybody is told that it runs: a signal that came before this would end the process at once.
+    let signalled = signal()?;
     say::line(format_args!("ready {url}"));
     say::line(format_args!("token {token}"));
     ready(&url, &token);
-    signal().await?;
+    signalled.await?;
     tracing::info!("stopping: requests under way are finished first");
     stop.send_replace(true);
     let ended = tokio::time::timeout(GRACE, async {
@@ -111,17 +113,23 @@ fn smtp_sink(smtp: &Smtp) -> anyhow::Result<SmtpSink> {
     SmtpSink::new(config).map_err(|error| problem(format!("[messages.smtp]: {error}")))
 }
 
+/// Catches signals from now on; done when one asks the server to end.
 #[cfg(unix)]
-async fn signal() -> anyhow::Result<()> {
+fn signal() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
-    tokio::select! {
-        done = tokio::signal::ctrl_c() => done.context("cannot wait for signals"),
-        _ = terminate.recv() => Ok(()),
-    }
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for signals")?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
 }
 
+/// Done when a signal asks the server to end.
 #[cfg(not(unix))]
-async fn signal() -> anyhow::Result<()> {
-    tokio::signal::ctrl_c().await.context("cannot wait for signals")
+fn signal() -> anyhow::Result<impl Future<Output = anyhow::Result<()>>> {
+    Ok(async { tokio::signal::ctrl_c().await.context("cannot wait for signals") })
 }

@@ -110,7 +110,7 @@ fn what_cannot_be_exported_is_told_and_leaves_what_was_there() {
     ];
     insta::assert_snapshot!(complaints.join("\n"), @r#"
     pergola: DIR/out.csv is there already; give another --out, or --force to replace it
-    pergola: there is no object "contatc". Did you mean "contact"? There are: contact, organization, pipeline, stage, deal, task, activity, message
+    pergola: there is no object "contatc". Did you mean "contact"? There are: contact, organization, pipeline, stage, deal, task, activity, message, contact_point, link
     pergola: contact has no field "nmae". Did you mean "name"? There are: id, version, created_at, updated_at, name, phone, email, birthday, gender, organization, address, source, language, tags, notes
     pergola: contact has no field nmae (did you mean name?); there are: name, phone, email, birthday, gender, organization, address, source, language, tags, notes, id, version, created_at, updated_at, now (at character 1)
     pergola: only contacts and organizations have cards, not task; take csv, xlsx or jsonl

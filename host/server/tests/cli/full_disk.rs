@@ -127,7 +127,7 @@ fn writes_go_on_by_themselves_when_there_is_space_again() {
 #[test]
 fn where_files_cannot_grow_nothing_is_torn() {
     /// In blocks of 512 bytes.
-    const BLOCKS_MAX: u32 = 1_024;
+    const BLOCKS_MAX: u32 = 4_096;
     let scratch = Scratch::new();
     let data = scratch.data();
     // The tables are made while there is space.
