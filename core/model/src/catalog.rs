@@ -7,6 +7,7 @@ mod build;
 use std::{collections::BTreeMap, sync::Arc};
 
 use indexmap::IndexMap;
+use jiff::tz::TimeZone;
 
 pub use build::{CatalogIssue, check_settings, core_manifest};
 
@@ -14,13 +15,14 @@ use crate::{
     access::RecordGrants,
     change::ChangeKind,
     decl::{Manifest, OnFailure, Phase, RouteAuth},
+    expr::Objects,
     name::{Name, ObjectName, PluginId},
     object::Object,
     value::Value,
 };
 
 /// Everything that a workspace knows how to hold and do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Catalog {
     /// All objects by name.
     pub objects: IndexMap<ObjectName, Arc<Object>>,
@@ -32,6 +34,8 @@ pub struct Catalog {
     pub subscriptions: Vec<Subscription>,
     /// All routes.
     pub routes: Vec<Route>,
+    /// The zone of the workspace's wall clock, in which its expressions tell days and hours.
+    pub zone: TimeZone,
 }
 
 /// A plugin of the workspace, without its code.
@@ -105,7 +109,15 @@ impl Catalog {
     /// defaults, expressions that do not check, missing or circular requirements, two objects of one
     /// plural within a plugin, a core object that a plugin tries to own.
     pub fn build(sources: &[PluginSource]) -> Result<Self, Vec<CatalogIssue>> {
-        build::build(sources)
+        build::build(sources, &TimeZone::UTC)
+    }
+
+    /// The same, for a workspace whose clocks are in this zone.
+    ///
+    /// # Errors
+    /// As [`Self::build`].
+    pub fn build_in(sources: &[PluginSource], zone: &TimeZone) -> Result<Self, Vec<CatalogIssue>> {
+        build::build(sources, zone)
     }
 
     /// The object of that name.
@@ -149,5 +161,28 @@ impl Catalog {
     pub fn has_timer(&self, plugin: &PluginId, object: &ObjectName, action: &Name) -> bool {
         self.object(object)
             .is_some_and(|object| object.timers.iter().any(|timer| timer.plugin == *plugin && timer.action == *action))
+    }
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self {
+            objects: IndexMap::new(),
+            plugins: IndexMap::new(),
+            hooks: Vec::new(),
+            subscriptions: Vec::new(),
+            routes: Vec::new(),
+            zone: TimeZone::UTC,
+        }
+    }
+}
+
+impl Objects for Catalog {
+    fn object(&self, name: &ObjectName) -> Option<&Object> {
+        self.objects.get(name).map(AsRef::as_ref)
+    }
+
+    fn children<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Object> + 'a> {
+        Box::new(self.objects.values().map(AsRef::as_ref))
     }
 }

@@ -8,14 +8,26 @@
 //! `x == null`, `x != null` test for absence and `x != 1` holds for an absent `x`.
 //! So `x != y` is always the opposite of `x == y`, and `!a` of `a`; arithmetic with an absent value is absent.
 //!
-//! What can be written: names of fields, `id`, `version`, `created_at`, `updated_at`, `master.name` one
-//! reference away, `price.amount_minor`, `now`, `settings.name`, `p0`; `&& || !`, `== != < <= > >=`, `in`,
-//! `+ - *`; `timestamp('…')`, `date('…')`, `duration('24h')`, `days(n)`, `hours(n)`, `minutes(n)`,
-//! `has(x)`; `a.startsWith(b)`, `a.endsWith(b)`, `a.contains(b)`. Texts compared with dates, datetimes,
-//! durations, decimals or ids are read as such; a code that a choice does not have is an error.
+//! What can be written: names of fields, `id`, `version`, `created_at`, `updated_at`; paths over references,
+//! `contact.organization.name`, at most four steps away; `price.amount_minor`, `now`, `settings.name`, `p0`;
+//! `&& || !`, `== != < <= > >=`, `in`, `+ - *`, `a ? b : c`; `timestamp('…')`, `date('…')`, `duration('24h')`, `days(n)`,
+//! `hours(n)`, `minutes(n)`, `has(x)`, `size(text)`; `a.startsWith(b)`, `a.endsWith(b)`, `a.contains(b)`. Texts compared
+//! with dates, datetimes, durations, decimals or ids are read as such; a code that a choice does not have is an error.
+//!
+//! Of instants and days: `starts_at.getFullYear()`, `getMonth` (from 0), `getDate` (from 1), `getDayOfWeek` (0 is
+//! Sunday), `getHours`, `getMinutes`, each with a zone, `getHours('Europe/Moscow')`, or in the workspace's; `date(x)`, the
+//! day there; `day(x)`, `week(x)`, `month(x)`, `quarter(x)`, `year(x)`, the first day of that period. Weeks begin on Monday.
+//!
+//! Of records that refer to this one, by the plural in their URL: `deals.exists(d, d.stage.kind == 'won')`,
+//! `booking.appointments.count(a)`, `….sum(a, a.price.amount_minor, a.status == 'done')`, `min`, `max`; where several
+//! of their fields refer here, `booking.appointments.via('contact').count(a)`. What is asked of them speaks of them alone,
+//! of `now`, settings and parameters: it is answered by one query for a record, and cannot look back at that record.
 
 mod arithmetic;
+mod calendar;
 mod check;
+mod children;
+mod cost;
 mod error;
 mod evaluate;
 mod fit;
@@ -27,22 +39,27 @@ mod scan;
 mod sum;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::{collections::BTreeMap, fmt};
 
-use indexmap::IndexMap;
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
+pub use calendar::{ClockPart, DayPart, Period, ZONE_YEARS, offsets};
+pub use children::{ChildRecords, Children, Measured};
+pub use cost::COST_MAX;
 pub use error::ExprError;
 pub use evaluate::EvalError;
 pub use reads::Reads;
 
-use crate::{field::Field, name::ObjectName, record::Record, value::Value};
+use crate::{name::ObjectName, object::Object, record::Record, value::Value};
 
 /// The longest expression, in bytes.
 pub const SOURCE_BYTES_MAX: usize = 4_096;
 /// The most nodes in an expression.
 pub const NODES_MAX: usize = 500;
+/// The most references that a path follows.
+pub const STEPS_MAX: usize = 4;
 
 /// What a part of an expression gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +72,7 @@ pub enum Type {
     Integer,
     /// An exact decimal.
     Decimal,
-    /// An amount of money; only its parts can be compared with numbers and texts.
+    /// An amount of money. Amounts of two currencies are neither equal nor in an order.
     Money,
     /// Text of any kind: choice, phone, e-mail, url.
     Text,
@@ -148,16 +165,14 @@ pub enum NodeKind {
     Literal(Value),
     /// A field of the record, or one of its system fields.
     Field(String),
-    /// A field of the record that `via` refers to; null when there is none.
+    /// A field of the record that a path of references leads to; null when there is none.
     Related {
-        /// The referring field.
-        via: String,
-        /// The object referred to.
-        object: ObjectName,
-        /// Its field, or system field.
+        /// The referring fields, from the record on; at least one.
+        path: Vec<String>,
+        /// The field, or system field, of the last record.
         field: String,
     },
-    /// A part of a money field (a `Field` or `Related` node).
+    /// A part of money.
     MoneyPart(Box<Node>, MoneyPart),
     /// The time of the request.
     Now,
@@ -170,6 +185,7 @@ pub enum NodeKind {
     /// `a || b || …`
     Or(Vec<Node>),
     /// Of two nodes of one type, neither the literal null. A record's own id goes with refs to its object.
+    /// Amounts of money in different currencies have no order.
     Compare(Compare, Box<Node>, Box<Node>),
     /// `a == null`
     IsNull(Box<Node>),
@@ -179,34 +195,63 @@ pub enum NodeKind {
     HasTag(Box<Node>, Box<Node>),
     /// `a.contains(b)` and its sisters.
     TextTest(TextTest, Box<Node>, Box<Node>),
-    /// Number + number, duration + duration, datetime + duration. Null if either is.
+    /// Number + number, duration + duration, datetime + duration, date + duration. Null if either is.
+    ///
+    /// A date moves by the whole days of the duration.
     Add(Box<Node>, Box<Node>),
-    /// Number − number, duration − duration, datetime − duration, datetime − datetime. Null if either is.
+    /// The same with −, and datetime − datetime, date − date. Null if either is.
     Subtract(Box<Node>, Box<Node>),
     /// Integer × integer, or duration × integer. Null if either is.
     Multiply(Box<Node>, Box<Node>),
+    /// `a ? b : c`; b and c are of one type, or the literal null.
+    If(Box<Node>, Box<Node>, Box<Node>),
+    /// The characters of a text.
+    Size(Box<Node>),
+    /// The day of an instant in a zone.
+    LocalDay(Box<Node>, TimeZone),
+    /// A part of a date.
+    DayPart(DayPart, Box<Node>),
+    /// A part of the wall clock at an instant in a zone.
+    ClockPart(ClockPart, Box<Node>, TimeZone),
+    /// The first day of the period that a date is in.
+    Period(Period, Box<Node>),
+    /// A question about the records that refer to one.
+    Children(Box<Children>),
+}
+
+/// The objects that expressions may speak of.
+pub trait Objects {
+    /// The object of that name.
+    fn object(&self, name: &ObjectName) -> Option<&Object>;
+
+    /// The objects whose records may be asked for as children.
+    fn children<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Object> + 'a>;
 }
 
 /// What names mean where an expression stands.
+#[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// The object whose records it is about.
-    pub object: &'a ObjectName,
-    /// That object's fields.
-    pub fields: &'a IndexMap<String, Field>,
-    /// Other objects' fields, for paths one step deep.
-    pub others: &'a dyn Fn(&ObjectName) -> Option<&'a IndexMap<String, Field>>,
+    pub object: &'a Object,
+    /// It and the others.
+    pub objects: &'a dyn Objects,
     /// Values of `settings.name`.
     pub settings: &'a BTreeMap<String, Value>,
     /// Types of `p0`, `p1`, ….
     pub parameters: &'a [Type],
+    /// The zone of the workspace's wall clock.
+    pub zone: &'a TimeZone,
 }
 
 /// What an expression is evaluated over.
+#[derive(Clone, Copy)]
 pub struct Env<'a> {
     /// The record.
     pub record: &'a Record,
-    /// The records that its references lead to, by referring field; see [`Expression::relations`].
-    pub related: &'a BTreeMap<String, Record>,
+    /// The records that its references lead to, by path; see [`Expression::paths`].
+    pub related: &'a BTreeMap<Vec<String>, Record>,
+    /// Answers about records that refer to these; `&()` where an expression asks for none.
+    pub children: &'a dyn ChildRecords,
     /// The time of the request.
     pub now: Timestamp,
     /// Values of `p0`, `p1`, ….
@@ -218,6 +263,7 @@ pub struct Env<'a> {
 pub struct Expression {
     source: String,
     root: Node,
+    cost: u32,
 }
 
 impl Expression {
@@ -227,8 +273,17 @@ impl Expression {
     /// [`ExprError`] with the place in the text and what to write instead: on a syntax error, an
     /// unknown name, types that do not fit, a function that is not supported, or a text over the limits.
     pub fn compile(source: &str, scope: &Scope<'_>, expected: &Type) -> Result<Self, ExprError> {
-        let root = check::check(source, scope, expected)?;
-        Ok(Self { source: source.to_owned(), root })
+        let (root, cost) = check::check(source, scope, Some(expected))?;
+        Ok(Self { source: source.to_owned(), root, cost })
+    }
+
+    /// Parses and checks an expression of any type; see [`Node::ty`] of [`Self::root`].
+    ///
+    /// # Errors
+    /// As [`Self::compile`].
+    pub fn compile_any(source: &str, scope: &Scope<'_>) -> Result<Self, ExprError> {
+        let (root, cost) = check::check(source, scope, None)?;
+        Ok(Self { source: source.to_owned(), root, cost })
     }
 
     /// The text that it was compiled from.
@@ -243,10 +298,22 @@ impl Expression {
         &self.root
     }
 
-    /// The referring fields that must be in [`Env::related`] (where the record has a value in them).
+    /// What it costs at most for each record, at most [`COST_MAX`]: 1 for a part, more for joined records and children.
     #[must_use]
-    pub fn relations(&self) -> Vec<&str> {
-        check::relations(&self.root)
+    pub fn cost(&self) -> u32 {
+        self.cost
+    }
+
+    /// The paths that must be in [`Env::related`] (where a record is at their end), each once, after its beginnings.
+    #[must_use]
+    pub fn paths(&self) -> Vec<&[String]> {
+        self.root.paths()
+    }
+
+    /// The questions that [`Env::children`] must answer.
+    #[must_use]
+    pub fn children(&self) -> Vec<&Children> {
+        self.root.children()
     }
 
     /// The value for one record.
@@ -254,7 +321,7 @@ impl Expression {
     /// # Errors
     /// [`EvalError`] when arithmetic leaves the range of its type.
     pub fn evaluate(&self, env: &Env<'_>) -> Result<Value, EvalError> {
-        evaluate::evaluate(&self.root, env)
+        self.root.evaluate(env)
     }
 
     /// Whether it is true for one record.

@@ -1,5 +1,6 @@
 //! What is asked of records: a filter, an order, a page.
 
+pub mod aggregate;
 mod cursor;
 mod sort;
 #[cfg(test)]

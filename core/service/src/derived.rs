@@ -21,7 +21,7 @@ pub(crate) fn compute(object: &Object, record: &mut Record, locale: &Locale) -> 
     for formula in &object.derived.formulas {
         let related = BTreeMap::new();
         // A formula looks at nothing but the record, so the time does not matter.
-        let env = Env { record, related: &related, now: record.updated_at, parameters: &[] };
+        let env = Env { record, related: &related, children: &(), now: record.updated_at, parameters: &[] };
         let value = value_of(object, formula, &env, locale)?;
         if record.fields.get(&formula.key) != &value {
             changed.push(formula.key.clone());
@@ -56,7 +56,7 @@ pub(crate) fn counts_for(rollup: &Rollup, record: &Record) -> Result<Option<(Id,
     let Some(parent) = record.fields.get(&rollup.via).as_ref_id() else { return Ok(None) };
     if let Some(when) = &rollup.when {
         let related = BTreeMap::new();
-        let env = Env { record, related: &related, now: record.updated_at, parameters: &[] };
+        let env = Env { record, related: &related, children: &(), now: record.updated_at, parameters: &[] };
         let holds = when.holds(&env).map_err(|error| {
             let message = format!("{} cannot be computed: {error}", when.source());
             Error::invalid(&rollup.via, "not_computable", message)

@@ -159,6 +159,7 @@ impl From<StoreError> for Error {
                 issues: vec![],
             },
             StoreError::Schema(message) => Self::BadRequest { code: "schema", message },
+            StoreError::Range(message) => Self::BadRequest { code: "out_of_range", message },
             StoreError::Backend(_) => Self::Internal(Box::new(error)),
         }
     }

@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use pergola_model::{
     Actor, Catalog, Change, Fields, Id, Object, ObjectName, Page, Query, Record, Value,
     expr::{Expression, Scope, Type},
-    query::{self, Cursor},
+    query::{
+        self, Cursor,
+        aggregate::{Aggregate, AggregateText},
+    },
 };
 
 use crate::{
@@ -107,15 +110,27 @@ pub fn compile_filter(
     parameters: &[Type],
 ) -> Result<Expression, Error> {
     let settings = std::collections::BTreeMap::new();
-    let scope = Scope {
-        object: &object.name,
-        fields: &object.fields,
-        others: &|name| catalog.object(name).map(|object| &object.fields),
-        settings: &settings,
-        parameters,
-    };
+    let scope = Scope { object, objects: catalog, settings: &settings, parameters, zone: &catalog.zone };
     Expression::compile(text, &scope, &Type::Bool)
         .map_err(|error| Error::BadRequest { code: "bad_filter", message: error.to_string() })
+}
+
+/// Checks a question about groups of an object's records.
+///
+/// # Errors
+/// `bad_filter`, `bad_group`, `bad_measure`, `bad_sort`, `bad_limit`, `too_costly`, with the place in the text.
+pub fn compile_aggregate(
+    catalog: &Catalog,
+    object: &Object,
+    text: AggregateText<'_>,
+    parameters: Vec<Value>,
+    now: Timestamp,
+) -> Result<Aggregate, Error> {
+    let types: Vec<Type> = parameters.iter().map(Type::of_value).collect();
+    let settings = std::collections::BTreeMap::new();
+    let scope = Scope { object, objects: catalog, settings: &settings, parameters: &types, zone: &catalog.zone };
+    Aggregate::read(text, &scope, parameters, now)
+        .map_err(|error| Error::BadRequest { code: error.code, message: error.message })
 }
 
 /// Reads a sort order.

@@ -1,9 +1,10 @@
 //! What an actor may do, directly or through a plugin: the plugin's grants narrow the actor's rights.
 
 use pergola_model::{
-    Actor, Fields, ObjectName, Operation, PluginId,
+    Actor, Catalog, Fields, ObjectName, Operation, PluginId,
     access::{RecordGrants, pattern_covers},
     catalog::InstalledPlugin,
+    expr::Expression,
 };
 
 use crate::error::Error;
@@ -75,6 +76,24 @@ impl Rights {
                 self.actor.label()
             )))
         }
+    }
+
+    /// Passes when the object's records may be read, and all others that the expressions look at: a filter tells
+    /// what it compares with.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn check_reads<'e>(
+        &self,
+        catalog: &Catalog,
+        object: &ObjectName,
+        expressions: impl Iterator<Item = &'e Expression>,
+    ) -> Result<(), Error> {
+        self.check(Operation::Read, object, &Fields::new())?;
+        for read in expressions.flat_map(|expression| expression.root().objects_read(object, catalog)) {
+            self.check(Operation::Read, &read, &Fields::new())?;
+        }
+        Ok(())
     }
 }
 

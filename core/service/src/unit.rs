@@ -17,6 +17,7 @@ mod restore;
 mod rollup;
 mod rules;
 mod sequence;
+mod surroundings;
 mod timers;
 mod upsert;
 

@@ -106,7 +106,8 @@ impl Workspace {
             let sources = stored.iter().map(install::source_of).collect::<Result<Vec<PluginSource>, Error>>()?;
             (sources, reader.find_setting("locale").await?, reader.list_index_states().await?)
         };
-        let catalog = Catalog::build(&sources).map_err(Error::Manifest)?;
+        let locale = locale.map(|locale| read::locale_from_json(&locale)).transpose()?.unwrap_or_default();
+        let catalog = Catalog::build_in(&sources, &locale.zone).map_err(Error::Manifest)?;
         if !self.0.store.plan(&catalog).await?.is_empty() || index::is_outdated(&states, &catalog) {
             let mut tx = self.0.store.write().await?;
             // Another process may start at the same time, and have done it when this one comes to it.
@@ -118,9 +119,7 @@ impl Workspace {
         }
         self.load_index_plan(&catalog).await?;
         self.set_catalog(Arc::new(catalog));
-        if let Some(locale) = locale {
-            self.set_locale(read::locale_from_json(&locale)?);
-        }
+        self.set_locale(locale);
         self.fill_derived().await
     }
 

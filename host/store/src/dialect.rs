@@ -186,4 +186,26 @@ impl Dialect {
         }
         sql
     }
+
+    /// A day as text, from its number since 1970.
+    pub(crate) fn day_text(&self, number: Sql) -> Sql {
+        let (before, after) = match self {
+            Self::Sqlite => ("date(", " * 86400, 'unixepoch')"),
+            Self::Postgres(_) => ("(to_char(DATE '1970-01-01' + CAST(", " AS integer), 'YYYY-MM-DD') COLLATE \"C\")"),
+        };
+        let mut sql = Sql::new(before);
+        sql.append(number).push(after);
+        sql
+    }
+
+    /// The number of a day since 1970, from its text.
+    pub(crate) fn day_number(&self, text: Sql) -> Sql {
+        let (before, after) = match self {
+            Self::Sqlite => ("(unixepoch(", ") / 86400)"),
+            Self::Postgres(_) => ("CAST(CAST(", " AS date) - DATE '1970-01-01' AS BIGINT)"),
+        };
+        let mut sql = Sql::new(before);
+        sql.append(text).push(after);
+        sql
+    }
 }

@@ -65,6 +65,7 @@ pub(crate) fn again(error: &StoreError) -> StoreError {
         StoreError::Busy => StoreError::Busy,
         StoreError::Interrupted => StoreError::Interrupted,
         StoreError::Schema(message) => StoreError::Schema(message.clone()),
+        StoreError::Range(message) => StoreError::Range(message.clone()),
         StoreError::Backend(source) => unexpected(source.to_string()),
     }
 }

@@ -6,26 +6,31 @@
 //! the condition is wrapped in `IS TRUE` or `IS NOT TRUE`.
 //!
 //! Where arithmetic leaves 64 bits, memory gives an error and SQLite goes on with reals: the answers may differ there.
-//! The same holds for decimals of two scales that meet beyond 64 bits at the larger one.
+//! The same holds for decimals of two scales that meet beyond 64 bits at the larger one, and for days after the year 9999.
 
+mod calendar;
+mod children;
 mod decimal;
+mod money;
+mod tables;
 mod text;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use pergola_model::{
-    Catalog, ObjectName, Value,
+    Catalog, Value,
     expr::{Compare, MoneyPart, Node, NodeKind, Type},
-    object::SYSTEM_FIELDS,
 };
 use pergola_service::ports::store::StoreError;
 
+pub(crate) use children::{ask, sum_parts};
+
 use crate::{
     error::unexpected,
-    layout::{Holds, Layout, Layouts, currency_column},
+    layout::{Layout, Layouts},
     row,
-    sql::{Bind, Sql, quote},
+    sql::{Bind, Sql},
 };
 
 /// Compiles expressions over one object, whose table stands in the statement under the name `t`.
@@ -35,8 +40,10 @@ pub(crate) struct Filter<'a> {
     layout: &'a Layout,
     now: Timestamp,
     parameters: &'a [Value],
-    /// The related tables that were mentioned, by referring field.
-    related: BTreeMap<String, Related>,
+    /// The name of the object's table in the statement; those of related tables begin with it.
+    alias: &'static str,
+    /// The related tables that were mentioned, by path, each after those before it.
+    related: BTreeMap<Vec<String>, Related>,
 }
 
 struct Related {
@@ -53,7 +60,7 @@ impl<'a> Filter<'a> {
         now: Timestamp,
         parameters: &'a [Value],
     ) -> Self {
-        Self { layouts, catalog, layout, now, parameters, related: BTreeMap::new() }
+        Self { layouts, catalog, layout, now, parameters, alias: "t", related: BTreeMap::new() }
     }
 
     /// A condition that is true exactly when the expression holds.
@@ -64,16 +71,6 @@ impl<'a> Filter<'a> {
         let mut sql = Sql::default();
         self.truth(root, &mut sql)?;
         Ok(sql)
-    }
-
-    /// The tables that the conditions speak of, for after `FROM … AS t`. SQLite makes it an inner join, and may
-    /// start from the related table, where a condition cannot be true without a related row.
-    pub(crate) fn joins(&self) -> String {
-        let mut text = String::new();
-        for (via, Related { alias, layout }) in &self.related {
-            text.push_str(&format!(" LEFT JOIN {} AS {alias} ON {alias}.\"id\" = t.{}", layout.table, quote(via)));
-        }
-        text
     }
 
     fn truth(&mut self, node: &Node, sql: &mut Sql) -> Result<(), StoreError> {
@@ -127,8 +124,10 @@ impl<'a> Filter<'a> {
             sql.push(") IS NOT TRUE)");
             return Ok(());
         }
-        if a.ty == Type::Decimal {
-            return self.compare_decimals(op, a, b, sql);
+        match a.ty {
+            Type::Decimal => return self.compare_decimals(op, a, b, sql),
+            Type::Money => return self.compare_money(op, a, b, sql),
+            _ => {}
         }
         self.value(a, sql)?;
         sql.push(sign(op));
@@ -170,6 +169,9 @@ impl<'a> Filter<'a> {
             let scale = self.scale(node)?;
             return self.decimal(node, scale, sql);
         }
+        if node.ty == Type::Money {
+            return self.money_part(node, MoneyPart::AmountMinor, sql);
+        }
         match &node.kind {
             NodeKind::Literal(value) => self.constant(value, sql),
             NodeKind::Parameter(n) => {
@@ -186,9 +188,39 @@ impl<'a> Filter<'a> {
                 Ok(())
             }
             NodeKind::MoneyPart(money, part) => self.money_part(money, *part, sql),
+            NodeKind::Add(..) | NodeKind::Subtract(..) if node.ty == Type::Date => {
+                sql.append(self.day(node)?);
+                Ok(())
+            }
+            NodeKind::Subtract(a, b) if a.ty == Type::Date => {
+                sql.append(self.days_between(a, b)?);
+                Ok(())
+            }
             NodeKind::Add(a, b) => self.arithmetic(a, " + ", b, sql),
             NodeKind::Subtract(a, b) => self.arithmetic(a, " - ", b, sql),
             NodeKind::Multiply(a, b) => self.arithmetic(a, " * ", b, sql),
+            NodeKind::If(condition, yes, no) => self.choose(condition, yes, no, sql, Self::value),
+            NodeKind::Size(text) => {
+                sql.push("CAST(length(").append(self.part(text)?).push(") AS BIGINT)");
+                Ok(())
+            }
+            NodeKind::ClockPart(part, at, zone) => {
+                sql.append(self.clock_part(*part, at, zone)?);
+                Ok(())
+            }
+            NodeKind::DayPart(part, day) => {
+                sql.append(self.day_part(*part, day)?);
+                Ok(())
+            }
+            NodeKind::LocalDay(..) | NodeKind::Period(..) => {
+                sql.append(self.day(node)?);
+                Ok(())
+            }
+            NodeKind::Children(asked) => {
+                let of = self.part(&asked.of)?;
+                sql.append(self.answer(asked, of)?);
+                Ok(())
+            }
             _ => {
                 sql.push("((");
                 self.truth(node, sql)?;
@@ -213,43 +245,23 @@ impl<'a> Filter<'a> {
         Ok(())
     }
 
-    fn money_part(&mut self, money: &Node, part: MoneyPart, sql: &mut Sql) -> Result<(), StoreError> {
-        let (alias, key) = match &money.kind {
-            NodeKind::Field(key) => ("t".to_owned(), key),
-            NodeKind::Related { via, object, field } => (self.related(via, object)?.alias.clone(), field),
-            _ => return Err(unexpected("parts are of money fields only")),
-        };
-        let column = match part {
-            MoneyPart::AmountMinor => key.clone(),
-            MoneyPart::Currency => currency_column(key),
-        };
-        sql.push(&alias).push(".").name(&column);
+    /// `CASE WHEN condition THEN yes ELSE no END`, both written by `write`.
+    fn choose(
+        &mut self,
+        condition: &Node,
+        yes: &Node,
+        no: &Node,
+        sql: &mut Sql,
+        mut write: impl FnMut(&mut Self, &Node, &mut Sql) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        sql.push("CASE WHEN ");
+        self.truth(condition, sql)?;
+        sql.push(" THEN ");
+        write(self, yes, sql)?;
+        sql.push(" ELSE ");
+        write(self, no, sql)?;
+        sql.push(" END");
         Ok(())
-    }
-
-    /// A field's column and, for a declared field, what it holds.
-    fn column(&mut self, node: &Node) -> Result<(String, Option<Holds>), StoreError> {
-        match &node.kind {
-            NodeKind::Field(key) => {
-                let holds = held(self.layout, key)?;
-                Ok((format!("t.{}", quote(key)), holds))
-            }
-            NodeKind::Related { via, object, field } => {
-                let Related { alias, layout } = self.related(via, object)?;
-                Ok((format!("{alias}.{}", quote(field)), held(layout, field)?))
-            }
-            _ => Err(unexpected("only fields are columns")),
-        }
-    }
-
-    fn related(&mut self, via: &str, object: &ObjectName) -> Result<&Related, StoreError> {
-        if !self.related.contains_key(via) {
-            held(self.layout, via)?;
-            let object = self.catalog.object(object).ok_or_else(|| unexpected(format!("no object {object}")))?;
-            let alias = format!("r{}", self.related.len());
-            self.related.insert(via.to_owned(), Related { alias, layout: self.layouts.of(object) });
-        }
-        self.related.get(via).ok_or_else(|| unexpected("a join was just added"))
     }
 
     fn constant(&self, value: &Value, sql: &mut Sql) -> Result<(), StoreError> {
@@ -298,16 +310,9 @@ fn is_of(ty: &Type, value: &Value) -> bool {
         Value::DateTime(_) => *ty == Type::DateTime,
         Value::Duration(_) => *ty == Type::Duration,
         Value::Ref(_) => matches!(ty, Type::Ref(_) | Type::Id),
-        Value::Money(_) | Value::Tags(_) | Value::Json(_) => false,
+        Value::Money(_) => *ty == Type::Money,
+        Value::Tags(_) | Value::Json(_) => false,
     }
-}
-
-fn held(layout: &Layout, key: &str) -> Result<Option<Holds>, StoreError> {
-    if SYSTEM_FIELDS.contains(&key) {
-        return Ok(None);
-    }
-    let column = layout.column(key).ok_or_else(|| unexpected(format!("{} has no column {key}", layout.table)))?;
-    Ok(Some(column.holds.clone()))
 }
 
 fn sign(op: Compare) -> &'static str {

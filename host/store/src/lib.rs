@@ -14,6 +14,7 @@
 //! that `schema` writes; a unit of work is never told "done" before its commit is durable.
 
 mod accounts;
+mod aggregate;
 pub mod backup;
 mod bin;
 mod connect;

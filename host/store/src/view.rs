@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{
-    Catalog, Id, Object, ObjectName, Page, PluginId, Query, Record,
+    Catalog, Id, Object, ObjectName, Page, PluginId, Query, Record, Value,
+    expr::Children,
     object::{Capacity, Exclude, Rollup},
+    query::aggregate::{Aggregate, Table},
     rollup::Tally,
 };
 use pergola_service::ports::bin::{BinItem, BinQuery, Deletion};
@@ -20,7 +22,7 @@ use pergola_service::ports::store::{
 };
 
 use crate::{
-    accounts, bin, counters, imports,
+    accounts, aggregate, bin, counters, filter, imports,
     outbox::{self, Mark, Pending},
     overlaps, page,
     postgres::Loan as PostgresLoan,
@@ -126,6 +128,20 @@ impl<S: Source> Reader for View<S> {
         limit: u32,
     ) -> Result<Vec<Balance>, StoreError> {
         counters::list_balances(self.0.session()?, object, account, after, limit).await
+    }
+
+    async fn aggregate(&mut self, catalog: &Catalog, asked: &Aggregate) -> Result<Table, StoreError> {
+        aggregate::ask(self.0.session()?, catalog, asked).await
+    }
+
+    async fn ask_children(
+        &mut self,
+        catalog: &Catalog,
+        asked: &Children,
+        of: Id,
+        now: Timestamp,
+    ) -> Result<Value, StoreError> {
+        filter::ask(self.0.session()?, catalog, asked, of, now).await
     }
 
     async fn list_plugins(&mut self) -> Result<Vec<StoredPlugin>, StoreError> {

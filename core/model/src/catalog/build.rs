@@ -12,12 +12,14 @@ mod rules;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use indexmap::IndexMap;
+use jiff::tz::TimeZone;
 
 use super::{Catalog, InstalledPlugin, PluginSource};
 use crate::{
     CORE_OBJECTS,
     access::RecordGrants,
     decl::{Label, Manifest, ObjectDecl},
+    expr,
     name::{Name, ObjectName, PluginId},
     nearest,
     object::Object,
@@ -72,6 +74,8 @@ struct Draft<'a> {
     /// The other plugins that it requires, directly or through others.
     required: Vec<PluginId>,
     settings: BTreeMap<String, Value>,
+    /// The zone of the workspace's wall clock.
+    zone: &'a TimeZone,
 }
 
 impl Draft<'_> {
@@ -131,6 +135,22 @@ impl Objects {
     }
 }
 
+/// The objects as a plugin's expressions see them: those that refer to others by name must be its own or required.
+struct Seen<'a> {
+    objects: &'a Objects,
+    from: &'a Draft<'a>,
+}
+
+impl expr::Objects for Seen<'_> {
+    fn object(&self, name: &ObjectName) -> Option<&Object> {
+        self.objects.all.get(name)
+    }
+
+    fn children<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Object> + 'a> {
+        Box::new(self.objects.all.values().filter(|object| self.from.may_name(&object.name)))
+    }
+}
+
 /// The core's own objects as one manifest with the id `core`.
 ///
 /// # Errors
@@ -155,24 +175,24 @@ pub fn core_manifest() -> Result<Manifest, CatalogIssue> {
     Ok(manifest)
 }
 
-pub(super) fn build(sources: &[PluginSource]) -> Result<Catalog, Vec<CatalogIssue>> {
+pub(super) fn build(sources: &[PluginSource], zone: &TimeZone) -> Result<Catalog, Vec<CatalogIssue>> {
     let core = Arc::new(core_manifest().map_err(|issue| vec![issue])?);
     // With a requirement missing, all that refers to it would be told as unknown too; so this comes first.
     let sorted = order::sort(sources)?;
     let mut found = Vec::new();
-    let core_draft = Draft { manifest: &core, required: Vec::new(), settings: BTreeMap::new() };
+    let core_draft = Draft { manifest: &core, required: Vec::new(), settings: BTreeMap::new(), zone };
     let drafts: Vec<Draft<'_>> = std::iter::once(core_draft)
         .chain(sorted.iter().map(|(source, required)| {
             let mut issues = Issues { plugin: &source.manifest.id, all: &mut found };
             let settings = fields::settings(source, &mut issues);
-            Draft { manifest: &source.manifest, required: required.clone(), settings }
+            Draft { manifest: &source.manifest, required: required.clone(), settings, zone }
         }))
         .collect();
 
     let mut objects = objects::declare(&drafts, &mut found);
     rules::check(&drafts, &mut objects, &mut found);
     derived::check(&drafts, &mut objects, &mut found);
-    let mut catalog = Catalog::default();
+    let mut catalog = Catalog { zone: zone.clone(), ..Catalog::default() };
     for draft in &drafts {
         let mut issues = Issues { plugin: draft.id(), all: &mut found };
         check_labels(draft.manifest, &mut issues);

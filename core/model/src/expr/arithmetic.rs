@@ -1,9 +1,12 @@
 //! Sums and products of values, in the ranges that a database has too: 64 bits, and microseconds in 64 bits.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, Timestamp, Unit, civil::Date};
 
 use super::evaluate::EvalError;
 use crate::value::Value;
+
+/// The microseconds of a day.
+pub(super) const DAY: i64 = 86_400_000_000;
 
 /// The instant without what is finer than a microsecond.
 pub(super) fn to_microseconds(at: Timestamp) -> Timestamp {
@@ -18,6 +21,7 @@ pub(super) fn add(a: &Value, b: &Value) -> Result<Value, EvalError> {
         (Value::Decimal(a), Value::Decimal(b)) => a.checked_add(*b).map(Value::Decimal),
         (Value::Duration(a), Value::Duration(b)) => duration(micros(*a)?.checked_add(micros(*b)?)),
         (Value::DateTime(at), Value::Duration(by)) => instant(at.as_microsecond().checked_add(micros(*by)?)),
+        (Value::Date(day), Value::Duration(by)) => moved(*day, Some(whole_days(*by)?)),
         _ => return Err(EvalError(format!("{} + {} has no meaning", a.kind(), b.kind()))),
     };
     sum.ok_or_else(|| out_of_range(a, "+", b))
@@ -31,6 +35,8 @@ pub(super) fn subtract(a: &Value, b: &Value) -> Result<Value, EvalError> {
         (Value::Decimal(a), Value::Decimal(b)) => a.checked_sub(*b).map(Value::Decimal),
         (Value::Duration(a), Value::Duration(b)) => duration(micros(*a)?.checked_sub(micros(*b)?)),
         (Value::DateTime(at), Value::Duration(by)) => instant(at.as_microsecond().checked_sub(micros(*by)?)),
+        (Value::Date(day), Value::Duration(by)) => moved(*day, whole_days(*by)?.checked_neg()),
+        (Value::Date(a), Value::Date(b)) => duration(days_between(*a, *b).and_then(|days| days.checked_mul(DAY))),
         (Value::DateTime(a), Value::DateTime(b)) => duration(a.as_microsecond().checked_sub(b.as_microsecond())),
         _ => return Err(EvalError(format!("{} - {} has no meaning", a.kind(), b.kind()))),
     };
@@ -62,4 +68,18 @@ fn duration(micros: Option<i64>) -> Option<Value> {
 
 fn instant(micros: Option<i64>) -> Option<Value> {
     Timestamp::from_microsecond(micros?).ok().map(Value::DateTime)
+}
+
+/// The whole days of a duration, towards zero.
+fn whole_days(length: SignedDuration) -> Result<i64, EvalError> {
+    Ok(micros(length)? / DAY)
+}
+
+fn moved(day: Date, by: Option<i64>) -> Option<Value> {
+    let span = Span::new().try_days(by?).ok()?;
+    day.checked_add(span).ok().map(Value::Date)
+}
+
+fn days_between(a: Date, b: Date) -> Option<i64> {
+    b.until((Unit::Day, a)).ok().map(|span| i64::from(span.get_days()))
 }

@@ -6,7 +6,8 @@ use cel::{
 };
 
 use super::{
-    Compare, NODES_MAX, Node, NodeKind, Scope, TextTest, Type,
+    Compare, NODES_MAX, Node, NodeKind, Scope, TextTest, Type, calendar, children,
+    cost::Cost,
     error::{ExprError, Fault},
     fit::{self, Operand},
     literal, names,
@@ -15,69 +16,74 @@ use super::{
 };
 use crate::value::Value;
 
-const FUNCTIONS: &str = "timestamp('…'), date('…'), duration('…'), days(n), hours(n), minutes(n), has(x)";
-const METHODS: &str = "a.startsWith(b), a.endsWith(b), a.contains(b)";
+const FUNCTIONS: &str = "timestamp('…'), date(x), duration('…'), days(n), hours(n), minutes(n), day(x), week(x), \
+                         month(x), quarter(x), year(x), has(x), size(text)";
+const METHODS: &str = "a.startsWith(b), a.endsWith(b), a.contains(b), a.size(), a.getFullYear(), a.getMonth(), a.getDate(), \
+                       a.getDayOfWeek(), a.getHours(), a.getMinutes(), and of records exists, count, sum, min, max";
+const METHOD_NAMES: [&str; 10] = [
+    "startsWith",
+    "endsWith",
+    "contains",
+    "size",
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfWeek",
+    "getHours",
+    "getMinutes",
+];
+const FUNCTION_NAMES: [&str; 13] = [
+    "timestamp",
+    "date",
+    "duration",
+    "days",
+    "hours",
+    "minutes",
+    "day",
+    "week",
+    "month",
+    "quarter",
+    "year",
+    "has",
+    "size",
+];
 
-/// Parses and checks a whole expression.
-pub(super) fn check(source: &str, scope: &Scope<'_>, expected: &Type) -> Result<Node, ExprError> {
+/// Parses and checks a whole expression, of that type or of any; gives its cost too.
+pub(super) fn check(source: &str, scope: &Scope<'_>, expected: Option<&Type>) -> Result<(Node, u32), ExprError> {
     checked(source, scope, expected).map_err(|fault| fault.of(source))
 }
 
-fn checked(source: &str, scope: &Scope<'_>, expected: &Type) -> Result<Node, Fault> {
+fn checked(source: &str, scope: &Scope<'_>, expected: Option<&Type>) -> Result<(Node, u32), Fault> {
     let parsed = parse::parse(source)?;
-    let mut checker = Checker { scope, parsed: &parsed, nodes: 0 };
+    let mut checker = Checker { scope: *scope, parsed: &parsed, nodes: 0, cost: Cost::default(), variable: None };
     let root = checker.operand(&parsed.root)?;
-    fit::whole(root, expected, scope)
+    let root = match expected {
+        Some(expected) => fit::whole(root, expected, scope)?,
+        None => root.node,
+    };
+    Ok((root, checker.cost.total()))
 }
 
-/// The referring fields that the tree reads through, each once.
-pub(super) fn relations(root: &Node) -> Vec<&str> {
-    let mut found = Vec::new();
-    collect_relations(root, &mut found);
-    found
-}
-
-fn collect_relations<'a>(node: &'a Node, found: &mut Vec<&'a str>) {
-    match &node.kind {
-        NodeKind::Related { via, .. } if !found.contains(&via.as_str()) => found.push(via),
-        NodeKind::Literal(_)
-        | NodeKind::Field(_)
-        | NodeKind::Related { .. }
-        | NodeKind::Now
-        | NodeKind::Parameter(_) => {}
-        NodeKind::MoneyPart(inner, _) | NodeKind::Not(inner) | NodeKind::IsNull(inner) => {
-            collect_relations(inner, found);
-        }
-        NodeKind::And(parts) | NodeKind::Or(parts) => parts.iter().for_each(|part| collect_relations(part, found)),
-        NodeKind::In(item, list) => {
-            collect_relations(item, found);
-            list.iter().for_each(|part| collect_relations(part, found));
-        }
-        NodeKind::Compare(_, a, b)
-        | NodeKind::HasTag(a, b)
-        | NodeKind::TextTest(_, a, b)
-        | NodeKind::Add(a, b)
-        | NodeKind::Subtract(a, b)
-        | NodeKind::Multiply(a, b) => {
-            collect_relations(a, found);
-            collect_relations(b, found);
-        }
-    }
-}
-
-struct Checker<'s, 'a> {
-    scope: &'s Scope<'a>,
-    parsed: &'s Parsed<'s>,
+/// Goes through a parsed tree.
+pub(super) struct Checker<'s, 'a> {
+    /// What names mean here: inside a question about children, of the children.
+    pub(super) scope: Scope<'a>,
+    pub(super) parsed: &'s Parsed<'s>,
     nodes: usize,
+    pub(super) cost: Cost,
+    /// Inside a question about children, what each child is called.
+    pub(super) variable: Option<String>,
 }
 
 impl<'a> Checker<'_, 'a> {
-    fn operand(&mut self, expr: &IdedExpr) -> Result<Operand<'a>, Fault> {
+    /// A part and all below it.
+    pub(super) fn operand(&mut self, expr: &IdedExpr) -> Result<Operand<'a>, Fault> {
         let at = self.parsed.place(expr);
         self.nodes = self.nodes.saturating_add(1);
         if self.nodes > NODES_MAX {
             return Err(Fault::new(at, format!("the expression has more than {NODES_MAX} parts")));
         }
+        self.cost.part(at)?;
         match &expr.expr {
             Expr::Literal(constant) => self.literal(expr, constant, at),
             Expr::Ident(_) | Expr::Select(_) => self.name(expr, at),
@@ -106,7 +112,8 @@ impl<'a> Checker<'_, 'a> {
         Ok(Operand::new(Node { kind: NodeKind::Literal(value), ty }, at))
     }
 
-    fn name(&self, expr: &IdedExpr, at: usize) -> Result<Operand<'a>, Fault> {
+    /// The names of a path such as `contact.organization.name`.
+    pub(super) fn path<'e>(&self, expr: &'e IdedExpr) -> Result<Vec<&'e str>, Fault> {
         let mut path = Vec::new();
         let mut rest = expr;
         loop {
@@ -124,16 +131,30 @@ impl<'a> Checker<'_, 'a> {
         }
         path.reverse();
         if path.first().is_some_and(|name| name.starts_with('.')) {
-            return Err(Fault::new(at, "no point can stand before the first name"));
+            return Err(Fault::new(self.parsed.place(expr), "no point can stand before the first name"));
         }
-        let named = names::resolve(self.scope, &path).map_err(|message| Fault::new(at, message))?;
+        Ok(path)
+    }
+
+    fn name(&mut self, expr: &IdedExpr, at: usize) -> Result<Operand<'a>, Fault> {
+        let path = self.path(expr)?;
+        let named =
+            names::resolve(&self.scope, self.variable.as_deref(), &path).map_err(|message| Fault::new(at, message))?;
+        let field = if let NodeKind::MoneyPart(money, _) = &named.node.kind { money } else { &named.node };
+        if let NodeKind::Related { path, .. } = &field.kind {
+            self.cost.path(path, at)?;
+        }
         Ok(Operand::named(named, path.join("."), at))
     }
 
     fn call(&mut self, expr: &IdedExpr, call: &CallExpr, at: usize) -> Result<Operand<'a>, Fault> {
         let sign = self.parsed.offset(expr);
         if let Some(target) = &call.target {
-            return self.method(&call.func_name, target, &call.args, self.parsed.called(expr, &call.func_name));
+            let at = self.parsed.called(expr, &call.func_name);
+            if children::METHODS.contains(&call.func_name.as_str()) {
+                return self.children(&call.func_name, target, &call.args, at);
+            }
+            return self.method(&call.func_name, target, &call.args, at);
         }
         match (call.func_name.as_str(), call.args.as_slice()) {
             (operators::LOGICAL_AND | operators::LOGICAL_OR, _) => self.chain(call, at),
@@ -145,7 +166,11 @@ impl<'a> Checker<'_, 'a> {
             (operators::MULTIPLY, [a, b]) => sum::multiply(self.operand(a)?, self.operand(b)?, sign),
             (name, [a, b]) if comparison(name).is_some() => {
                 let op = comparison(name).unwrap_or(Compare::Equal);
-                fit::compare(op, self.operand(a)?, self.operand(b)?, self.scope, sign)
+                fit::compare(op, self.operand(a)?, self.operand(b)?, &self.scope, sign)
+            }
+            (operators::CONDITIONAL, [condition, yes, no]) => {
+                let condition = self.condition(condition)?;
+                fit::choose(condition, self.operand(yes)?, self.operand(no)?, &self.scope, at)
             }
             (name, args) => self.function(name, args, self.parsed.called(expr, name)),
         }
@@ -175,7 +200,7 @@ impl<'a> Checker<'_, 'a> {
         let item = self.operand(item)?;
         if let Expr::List(list) = &list.expr {
             let elements = list.elements.iter().map(|element| self.operand(element)).collect::<Result<_, _>>()?;
-            return fit::is_in(item, elements, self.scope, at);
+            return fit::is_in(item, elements, &self.scope, at);
         }
         fit::has_tag(self.operand(list)?, item, at)
     }
@@ -185,34 +210,57 @@ impl<'a> Checker<'_, 'a> {
             "startsWith" => TextTest::StartsWith,
             "endsWith" => TextTest::EndsWith,
             "contains" => TextTest::Contains,
-            _ => {
-                let near = names::meant(name, ["startsWith", "endsWith", "contains"]);
-                return Err(Fault::new(at, format!("there is no .{name}(){near}; there are: {METHODS}")));
-            }
+            "size" if args.is_empty() => return calendar::size(self.operand(target)?),
+            "via" => return Err(Fault::new(at, "after .via() stands what is asked: deals.via('contact').count(d)")),
+            _ => return self.calendar_part(name, target, args, at),
         };
         let [arg] = args else { return Err(Fault::new(at, format!(".{name}() takes one text"))) };
         fit::text_test(test, self.operand(target)?, self.operand(arg)?, self.parsed.place(target))
     }
 
-    fn function(&mut self, name: &str, args: &[IdedExpr], at: usize) -> Result<Operand<'a>, Fault> {
-        let known = ["timestamp", "date", "duration", "days", "hours", "minutes", "has"];
-        if name == operators::CONDITIONAL {
-            return Err(Fault::new(at, "expressions have no a ? b : c; write conditions with && and ||"));
+    fn calendar_part(
+        &mut self,
+        name: &str,
+        target: &IdedExpr,
+        args: &[IdedExpr],
+        at: usize,
+    ) -> Result<Operand<'a>, Fault> {
+        if !METHOD_NAMES.contains(&name) {
+            let near = names::meant(name, METHOD_NAMES.into_iter().chain(children::METHODS));
+            return Err(Fault::new(at, format!("there is no .{name}(){near}; there are: {METHODS}")));
         }
-        if !known.contains(&name) {
-            let near = names::meant(name, known);
+        let zone = match args {
+            [] => None,
+            [zone] => {
+                let text = self.written_text(zone, "a zone is written out: 'Europe/Moscow'")?;
+                Some(calendar::zone(text).map_err(|message| Fault::new(self.parsed.place(zone), message))?)
+            }
+            _ => return Err(Fault::new(at, format!(".{name}() takes nothing, or one zone"))),
+        };
+        let target = self.operand(target)?;
+        calendar::part(name, target, zone.as_ref(), self.scope.zone)
+            .unwrap_or_else(|| Err(Fault::new(at, format!(".{name}() takes nothing"))))
+    }
+
+    fn function(&mut self, name: &str, args: &[IdedExpr], at: usize) -> Result<Operand<'a>, Fault> {
+        if !FUNCTION_NAMES.contains(&name) {
+            let near = names::meant(name, FUNCTION_NAMES);
             return Err(Fault::new(at, format!("there is no function {name}(){near}; there are: {FUNCTIONS}")));
         }
         let [arg] = args else { return Err(Fault::new(at, format!("{name}() takes one value"))) };
         let arg = self.operand(arg)?;
+        if let Some(period) = calendar::period(name) {
+            return calendar::first_of(period, arg, self.scope.zone);
+        }
         match name {
             "has" => Ok(fit::has(arg)),
             "timestamp" => fit::constant(arg, &Type::DateTime, name),
-            "date" => fit::constant(arg, &Type::Date, name),
+            "date" | "day" => calendar::date(arg, self.scope.zone),
             "duration" => fit::constant(arg, &Type::Duration, name),
             "days" => sum::units(arg, 86_400, name),
             "hours" => sum::units(arg, 3_600, name),
-            _ => sum::units(arg, 60, name),
+            "minutes" => sum::units(arg, 60, name),
+            _ => calendar::size(arg),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, cmp::Ordering};
 
-use super::{Compare, Env, MoneyPart, Node, NodeKind, TextTest, Type, arithmetic};
+use super::{Children, Compare, Env, MoneyPart, Node, NodeKind, TextTest, Type, arithmetic, calendar};
 use crate::{record::Record, value::Value};
 
 static NULL: Value = Value::Null;
@@ -12,9 +12,14 @@ static NULL: Value = Value::Null;
 #[error("{0}")]
 pub struct EvalError(pub String);
 
-/// The value of a node.
-pub(super) fn evaluate(node: &Node, env: &Env<'_>) -> Result<Value, EvalError> {
-    value(node, env).map(Cow::into_owned)
+impl Node {
+    /// Its value for one record.
+    ///
+    /// # Errors
+    /// [`EvalError`] when arithmetic leaves the range of its type.
+    pub fn evaluate(&self, env: &Env<'_>) -> Result<Value, EvalError> {
+        value(self, env).map(Cow::into_owned)
+    }
 }
 
 fn value<'a>(node: &'a Node, env: &'a Env<'_>) -> Result<Cow<'a, Value>, EvalError> {
@@ -22,7 +27,7 @@ fn value<'a>(node: &'a Node, env: &'a Env<'_>) -> Result<Cow<'a, Value>, EvalErr
     match &node.kind {
         NodeKind::Literal(value) => Ok(Cow::Borrowed(value)),
         NodeKind::Field(key) => Ok(field(env.record, key)),
-        NodeKind::Related { via, field: key, .. } => Ok(related(env, via, key)),
+        NodeKind::Related { path, field: key } => Ok(related(env, path, key)),
         NodeKind::MoneyPart(money, part) => Ok(money_part(&*value(money, env)?, *part)),
         NodeKind::Now => Ok(Cow::Owned(Value::DateTime(arithmetic::to_microseconds(env.now)))),
         NodeKind::Parameter(n) => parameter(*n, &node.ty, env),
@@ -37,6 +42,13 @@ fn value<'a>(node: &'a Node, env: &'a Env<'_>) -> Result<Cow<'a, Value>, EvalErr
         NodeKind::Add(a, b) => arithmetic::add(&*value(a, env)?, &*value(b, env)?).map(Cow::Owned),
         NodeKind::Subtract(a, b) => arithmetic::subtract(&*value(a, env)?, &*value(b, env)?).map(Cow::Owned),
         NodeKind::Multiply(a, b) => arithmetic::multiply(&*value(a, env)?, &*value(b, env)?).map(Cow::Owned),
+        NodeKind::If(condition, yes, no) => value(if truth(condition, env)? { yes } else { no }, env),
+        NodeKind::Size(text) => Ok(Cow::Owned(size(&*value(text, env)?))),
+        NodeKind::LocalDay(at, zone) => Ok(Cow::Owned(calendar::local_day(&*value(at, env)?, zone))),
+        NodeKind::DayPart(part, day) => Ok(Cow::Owned(calendar::day_part(*part, &*value(day, env)?))),
+        NodeKind::ClockPart(part, at, zone) => Ok(Cow::Owned(calendar::clock_part(*part, &*value(at, env)?, zone))),
+        NodeKind::Period(period, day) => Ok(Cow::Owned(calendar::first_day(*period, &*value(day, env)?))),
+        NodeKind::Children(asked) => children(asked, env).map(Cow::Owned),
     }
 }
 
@@ -64,11 +76,24 @@ fn field<'a>(record: &'a Record, key: &str) -> Cow<'a, Value> {
     }
 }
 
-fn related<'a>(env: &'a Env<'_>, via: &str, key: &str) -> Cow<'a, Value> {
-    match env.related.get(via) {
-        Some(record) if !env.record.fields.get(via).is_null() => field(record, key),
-        _ => Cow::Borrowed(&NULL),
+fn related<'a>(env: &'a Env<'_>, path: &[String], key: &str) -> Cow<'a, Value> {
+    match env.related.get(path) {
+        Some(record) => field(record, key),
+        None => Cow::Borrowed(&NULL),
     }
+}
+
+fn children(asked: &Children, env: &Env<'_>) -> Result<Value, EvalError> {
+    match value(&asked.of, env)?.as_ref_id() {
+        Some(id) => env.children.answer(asked, id),
+        None => asked.over([]),
+    }
+}
+
+/// The characters of a text; absent if that is.
+pub(super) fn size(text: &Value) -> Value {
+    let count = text.as_text().map(|text| text.chars().count());
+    count.and_then(|count| i64::try_from(count).ok()).map_or(Value::Null, Value::Integer)
 }
 
 fn money_part(money: &Value, part: MoneyPart) -> Cow<'static, Value> {
@@ -119,8 +144,14 @@ fn order(a: &Value, b: &Value) -> Option<Ordering> {
         (Value::DateTime(a), Value::DateTime(b)) => Some(a.cmp(b)),
         (Value::Duration(a), Value::Duration(b)) => Some(a.cmp(b)),
         (Value::Ref(a), Value::Ref(b)) => Some(a.cmp(b)),
+        (Value::Money(a), Value::Money(b)) if a.currency == b.currency => Some(a.amount_minor.cmp(&b.amount_minor)),
         _ => None,
     }
+}
+
+/// The order of values of one type that has an order.
+pub(super) fn by_size(a: &Value, b: &Value) -> Ordering {
+    order(a, b).unwrap_or(Ordering::Equal)
 }
 
 fn is_in(item: &Node, list: &[Node], env: &Env<'_>) -> Result<bool, EvalError> {

@@ -139,8 +139,8 @@ pub(super) fn coerce<'a>(mut part: Operand<'a>, ty: &Type) -> Result<Operand<'a>
 
 fn is_same(a: &Node, b: &Node, scope: &Scope<'_>) -> bool {
     match (&a.ty, &b.ty) {
-        (Type::Id, Type::Ref(object)) => is_open(a) || object == scope.object,
-        (Type::Ref(object), Type::Id) => is_open(b) || object == scope.object,
+        (Type::Id, Type::Ref(object)) => is_open(a) || *object == scope.object.name,
+        (Type::Ref(object), Type::Id) => is_open(b) || *object == scope.object.name,
         (a, b) => a == b,
     }
 }
@@ -156,22 +156,35 @@ fn is_open(node: &Node) -> bool {
     matches!(node.kind, NodeKind::Parameter(_) | NodeKind::Literal(_))
 }
 
+/// Two parts that are compared.
 fn unify<'a>(a: Operand<'a>, b: Operand<'a>, scope: &Scope<'_>) -> Result<(Operand<'a>, Operand<'a>), Fault> {
+    let (a, b) = meet(a, b, scope, "be compared")?;
+    check_codes(&a, &b)?;
+    check_codes(&b, &a)?;
+    Ok((a, b))
+}
+
+/// Two parts made of one type.
+fn meet<'a>(
+    a: Operand<'a>,
+    b: Operand<'a>,
+    scope: &Scope<'_>,
+    purpose: &str,
+) -> Result<(Operand<'a>, Operand<'a>), Fault> {
     let mut a = coerce(a, &b.node.ty)?;
     let mut b = coerce(b, &a.node.ty)?;
     if is_same(&a.node, &b.node, scope) {
         name_object(&mut a.node, &b.node);
         name_object(&mut b.node, &a.node);
-        check_codes(&a, &b)?;
-        check_codes(&b, &a)?;
         return Ok((a, b));
     }
     let hint = match (&a.node.ty, &b.node.ty) {
-        (Type::Date, Type::DateTime) | (Type::DateTime, Type::Date) => {
-            "; a date has no time and no zone: compare it with date('…')"
-        }
+        (Type::Date, Type::DateTime) | (Type::DateTime, Type::Date) => "; write date(x) for the day of a datetime here",
         (Type::Ref(_) | Type::Id, Type::Text) | (Type::Text, Type::Ref(_) | Type::Id) => {
             "; write the id as a text, or read a field of it"
+        }
+        (Type::Money, Type::Integer | Type::Decimal) | (Type::Integer | Type::Decimal, Type::Money) => {
+            "; compare its parts, price.amount_minor and price.currency"
         }
         (Type::Integer, Type::Text) => "; write the number without quotes",
         (Type::Text, Type::Integer | Type::Decimal) => "; write the text in quotes",
@@ -180,7 +193,7 @@ fn unify<'a>(a: Operand<'a>, b: Operand<'a>, scope: &Scope<'_>) -> Result<(Opera
         }
         _ => "",
     };
-    Err(Fault::new(b.at, format!("{} and {} cannot be compared{hint}", a.node.ty, b.node.ty)))
+    Err(Fault::new(b.at, format!("{} and {} cannot {purpose}{hint}", a.node.ty, b.node.ty)))
 }
 
 /// A code that a choice does not have is a mistake in spelling, not a comparison that is never true.
@@ -196,9 +209,7 @@ fn check_codes(choice: &Operand<'_>, constant: &Operand<'_>) -> Result<(), Fault
 
 /// A part that can be compared at all.
 fn comparable<'a>(part: Operand<'a>) -> Result<Operand<'a>, Fault> {
-    let shown = part.path.as_deref().unwrap_or("price");
     let message = match part.node.ty {
-        Type::Money => format!("money is compared by its parts: {shown}.amount_minor and {shown}.currency"),
         Type::Tags => format!("tags are looked for one by one: 'x' in {}", part.path.as_deref().unwrap_or("tags")),
         Type::Json => "of JSON only == null and != null can be asked".to_owned(),
         _ => return Ok(part),
@@ -238,6 +249,42 @@ pub(super) fn compare<'a>(
     Ok(Operand::bool(NodeKind::Compare(op, Box::new(a.node), Box::new(b.node)), at))
 }
 
+/// `a ? b : c`
+pub(super) fn choose<'a>(
+    condition: Node,
+    yes: Operand<'a>,
+    no: Operand<'a>,
+    scope: &Scope<'_>,
+    at: usize,
+) -> Result<Operand<'a>, Fault> {
+    let (yes, no) = match (yes.is_null_word, no.is_null_word) {
+        (true, true) => return Err(Fault::new(at, "one of the two answers must have a value")),
+        (true, false) => (as_absent(yes, &no), no),
+        (false, true) => {
+            let no = as_absent(no, &yes);
+            (yes, no)
+        }
+        (false, false) => meet(yes, no, scope, "both be the answer")?,
+    };
+    let ty = yes.node.ty.clone();
+    if matches!(ty, Type::Null | Type::Tags | Type::Json) {
+        let message =
+            format!("an answer cannot be of type {ty}; write values whose type is known, and no tags or JSON");
+        return Err(Fault::new(yes.at, message));
+    }
+    let kind = match condition.kind {
+        NodeKind::Literal(Value::Bool(true)) => return Ok(Operand { at, codes: None, ..yes }),
+        NodeKind::Literal(_) => return Ok(Operand { at, codes: None, ..no }),
+        _ => NodeKind::If(Box::new(condition), Box::new(yes.node), Box::new(no.node)),
+    };
+    Ok(Operand::new(Node { kind, ty }, at))
+}
+
+/// The word null as an absent value of the other side's type.
+fn as_absent<'a>(null: Operand<'a>, other: &Operand<'_>) -> Operand<'a> {
+    Operand::new(literal_node(Value::Null, other.node.ty.clone()), null.at)
+}
+
 /// `a in [b, c]`
 pub(super) fn is_in<'a>(
     item: Operand<'a>,
@@ -252,6 +299,9 @@ pub(super) fn is_in<'a>(
             return Err(Fault::new(element.at, "null is never in a list; write x == null"));
         }
         let (left, element) = unify(item, comparable(element)?, scope)?;
+        if left.node.ty == Type::Money {
+            return Err(Fault::new(element.at, "money is not looked for in lists; write a == b || a == c"));
+        }
         item = left;
         if !element.is_absent() {
             elements.push(element.node);

@@ -2,12 +2,12 @@
 
 use indexmap::IndexMap;
 
-use super::{MoneyPart, Node, NodeKind, Scope, Type};
+use super::{MoneyPart, Node, NodeKind, STEPS_MAX, Scope, Type};
 use crate::{
     field::{Field, FieldType},
     name::ObjectName,
     nearest::nearest,
-    object::SYSTEM_FIELDS,
+    object::{Object, SYSTEM_FIELDS},
     value::Value,
 };
 
@@ -30,8 +30,20 @@ impl<'a> Named<'a> {
 
 type FieldMap = IndexMap<String, Field>;
 
-/// Finds what a path such as `master.name` stands for, or tells what there is.
-pub(super) fn resolve<'a>(scope: &Scope<'a>, path: &[&str]) -> Result<Named<'a>, String> {
+/// Records that can be asked for as children.
+pub(super) struct Collection<'a> {
+    /// Whose records they are.
+    pub(super) object: &'a Object,
+    /// Their field that refers to a record.
+    pub(super) via: String,
+    /// Gives that record's id.
+    pub(super) of: Node,
+}
+
+/// Finds what a path such as `contact.organization.name` stands for, or tells what there is.
+///
+/// With a variable it is a path inside a question about children, each of which has that name.
+pub(super) fn resolve<'a>(scope: &Scope<'a>, variable: Option<&str>, path: &[&str]) -> Result<Named<'a>, String> {
     match path {
         ["now"] => return Ok(Named::plain(NodeKind::Now, Type::DateTime)),
         ["settings"] => return Err(format!("settings are read one by one: {}", listed(settings(scope)))),
@@ -44,47 +56,155 @@ pub(super) fn resolve<'a>(scope: &Scope<'a>, path: &[&str]) -> Result<Named<'a>,
         }
         _ => {}
     }
-    let mut wrong = None;
-    for split in 1..=path.len().min(2) {
-        let (head, rest) = path.split_at_checked(split).unwrap_or((path, &[]));
-        let Some((ty, codes)) = member(scope.fields, &head.join("."), &Type::Id) else { continue };
-        let found = Named { node: Node { kind: NodeKind::Field(head.join(".")), ty }, codes };
-        match step(scope, found, rest) {
-            Ok(named) => return Ok(named),
-            Err(message) => wrong = wrong.or(Some(message)),
+    let Some(variable) = variable else { return own(scope, path) };
+    match path.split_first() {
+        Some((first, [])) if *first == variable => {
+            Err(format!("{variable} is a whole {}; read a field of it: {variable}.id", scope.object.name))
+        }
+        Some((first, rest)) if *first == variable => {
+            Walk { scope, shown: format!("{variable}."), steps: Vec::new() }.from(scope.object, rest)
+        }
+        _ => Err(format!(
+            "what is asked of {0} can read only {variable}.field, now, settings and parameters, not {1}: \
+             it is asked of each {0} alone",
+            scope.object.name,
+            path.join(".")
+        )),
+    }
+}
+
+/// A path that starts at the record itself.
+fn own<'a>(scope: &Scope<'a>, path: &[&str]) -> Result<Named<'a>, String> {
+    let has_field =
+        |length| path.get(..length).is_some_and(|head| member(scope.object, &head.join("."), false).is_some());
+    if !has_field(1) && !has_field(2) {
+        return Err(
+            unknown(&path.join("."), &scope.object.name, own_names(scope), ", now") + &as_collection(scope, path)
+        );
+    }
+    Walk { scope, shown: String::new(), steps: Vec::new() }.from(scope.object, path)
+}
+
+/// A path on its way from record to record.
+struct Walk<'s, 'a> {
+    scope: &'s Scope<'a>,
+    /// How the way so far is written, with the point after it.
+    shown: String,
+    /// The references followed so far.
+    steps: Vec<String>,
+}
+
+impl<'a> Walk<'_, 'a> {
+    fn from(mut self, object: &'a Object, path: &[&str]) -> Result<Named<'a>, String> {
+        let is_own = self.steps.is_empty() && self.shown.is_empty();
+        let mut wrong = None;
+        for split in 1..=path.len().min(2) {
+            let (head, rest) = path.split_at_checked(split).unwrap_or((path, &[]));
+            let key = head.join(".");
+            let Some((ty, codes)) = member(object, &key, !is_own) else { continue };
+            let kind = if self.steps.is_empty() {
+                NodeKind::Field(key.clone())
+            } else {
+                NodeKind::Related { path: self.steps.clone(), field: key.clone() }
+            };
+            let found = Named { node: Node { kind, ty }, codes };
+            let shown = format!("{}{key}", self.shown);
+            match (found.node.ty.clone(), rest) {
+                (_, []) => return Ok(found),
+                (Type::Money, [part]) => return money_part(&shown, found, part),
+                // The id of a record leads nowhere.
+                (Type::Ref(to), rest) if !SYSTEM_FIELDS.contains(&key.as_str()) => {
+                    if self.steps.len() >= STEPS_MAX {
+                        return Err(format!("paths lead {STEPS_MAX} steps away: {shown} is the last that can be read"));
+                    }
+                    let other = self.scope.objects.object(&to);
+                    let other = other.ok_or_else(|| format!("{shown} refers to {to}, which is not installed"))?;
+                    self.steps.push(key);
+                    self.shown = format!("{shown}.");
+                    return self.from(other, rest);
+                }
+                (ty, _) => wrong = wrong.or(Some(format!("{shown} is a value of type {ty} and has no parts"))),
+            }
+        }
+        Err(wrong.unwrap_or_else(|| unknown(&path.join("."), &object.name, names(&object.fields), "")))
+    }
+}
+
+/// The records that a path such as `booking.appointments` or `contact.deals` stands for.
+pub(super) fn collection<'a>(scope: &Scope<'a>, path: &[&str], via: Option<&str>) -> Result<Collection<'a>, String> {
+    for length in [2, 1] {
+        let Some((base, plural)) = path.len().checked_sub(length).and_then(|base| path.split_at_checked(base)) else {
+            continue;
+        };
+        let Some(child) = scope.objects.children().find(|child| is_called(child, plural)) else { continue };
+        let (object, of) = match base {
+            [] => (&scope.object.name, Node { kind: NodeKind::Field("id".to_owned()), ty: Type::Id }),
+            base => match own(scope, base)?.node {
+                Node { ty: Type::Ref(to), kind } => {
+                    let object = scope.objects.object(&to).ok_or_else(|| format!("{to} is not installed"))?;
+                    (&object.name, Node { ty: Type::Ref(to), kind })
+                }
+                node => return Err(format!("{} is a value of type {} and has no records", base.join("."), node.ty)),
+            },
+        };
+        return Ok(Collection { object: child, via: referring(child, object, &plural.join("."), via)?, of });
+    }
+    let known: Vec<String> = collections(scope).collect();
+    let near = meant(&path.join("."), known.iter().map(String::as_str));
+    let object = &scope.object.name;
+    Err(format!("no records are called {}{near}; those that refer to {object}: {}", path.join("."), listed(known)))
+}
+
+/// The plurals of all that refer to the object.
+fn collections<'a>(scope: &Scope<'a>) -> impl Iterator<Item = String> + use<'a> {
+    let name = &scope.object.name;
+    let refers = move |child: &&Object| child.fields.values().any(|field| is_to(field, name));
+    scope.objects.children().filter(refers).map(|child| match child.name.plugin() {
+        Some(plugin) => format!("{plugin}.{}", child.plural),
+        None => child.plural.clone(),
+    })
+}
+
+fn is_called(object: &Object, plural: &[&str]) -> bool {
+    match plural {
+        [plugin, plural] => object.name.plugin() == Some(*plugin) && object.plural == *plural,
+        [plural] => object.name.plugin().is_none() && object.plural == *plural,
+        _ => false,
+    }
+}
+
+fn is_to(field: &Field, object: &ObjectName) -> bool {
+    matches!(&field.kind, FieldType::Ref { to, .. } if to == object)
+}
+
+/// The child's field that refers to the object.
+fn referring(child: &Object, object: &ObjectName, shown: &str, via: Option<&str>) -> Result<String, String> {
+    let fields: Vec<&str> =
+        child.fields.values().filter(|field| is_to(field, object)).map(|field| field.key.as_str()).collect();
+    let all = fields.join(", ");
+    match (fields.as_slice(), via) {
+        ([], _) => Err(format!("{} has no field that refers to {object}", child.name)),
+        (fields, Some(via)) if fields.contains(&via) => Ok(via.to_owned()),
+        (_, Some(via)) => Err(format!("{} refers to {object} by {all}, not by {via}", child.name)),
+        ([one], None) => Ok((*one).to_owned()),
+        ([first, ..], None) => {
+            Err(format!("{} refers to {object} by {all}: say by which, {shown}.via('{first}')", child.name))
         }
     }
-    Err(wrong.unwrap_or_else(|| unknown(&path.join("."), scope.object, own_names(scope), ", now")))
 }
 
-fn step<'a>(scope: &Scope<'a>, found: Named<'a>, rest: &[&str]) -> Result<Named<'a>, String> {
-    let (NodeKind::Field(key), ty) = (&found.node.kind, &found.node.ty) else { return Ok(found) };
-    match (ty, rest) {
-        (_, []) => Ok(found),
-        (Type::Money, [part]) => money_part(&key.clone(), found, part),
-        (Type::Ref(object), rest) => other(scope, key, object, rest),
-        _ => Err(format!("{key} is a value of type {ty} and has no parts")),
-    }
+/// Whether a child could not have this name.
+pub(super) fn is_taken(scope: &Scope<'_>, name: &str) -> bool {
+    matches!(name, "now" | "settings") || parameter(scope, name).is_some()
 }
 
-/// A field of the record that `via` refers to.
-fn other<'a>(scope: &Scope<'a>, via: &str, object: &ObjectName, path: &[&str]) -> Result<Named<'a>, String> {
-    let fields = if object == scope.object { Some(scope.fields) } else { (scope.others)(object) };
-    let fields = fields.ok_or_else(|| format!("{via} refers to {object}, which is not installed"))?;
-    for split in 1..=path.len().min(2) {
-        let (head, rest) = path.split_at_checked(split).unwrap_or((path, &[]));
-        let key = head.join(".");
-        let Some((ty, codes)) = member(fields, &key, &Type::Ref(object.clone())) else { continue };
-        let kind = NodeKind::Related { via: via.to_owned(), object: object.clone(), field: key.clone() };
-        let found = Named { node: Node { kind, ty }, codes };
-        return match (&found.node.ty, rest) {
-            (_, []) => Ok(found),
-            (Type::Money, [part]) => money_part(&format!("{via}.{key}"), found, part),
-            (Type::Ref(_), _) => Err(format!("paths lead one step away: {via}.{key} is the last that can be read")),
-            (ty, _) => Err(format!("{via}.{key} is a value of type {ty} and has no parts")),
-        };
+/// What to write, if the path is the name of records.
+fn as_collection(scope: &Scope<'_>, path: &[&str]) -> String {
+    let path = path.join(".");
+    match collections(scope).find(|known| *known == path) {
+        Some(_) => format!("; of {path} it can be asked: {path}.exists(x, …), {path}.count(x)"),
+        None => String::new(),
     }
-    Err(unknown(&path.join("."), object, names(fields), ""))
 }
 
 fn money_part<'a>(path: &str, money: Named<'a>, part: &str) -> Result<Named<'a>, String> {
@@ -96,14 +216,16 @@ fn money_part<'a>(path: &str, money: Named<'a>, part: &str) -> Result<Named<'a>,
     Ok(Named::plain(NodeKind::MoneyPart(Box::new(money.node), part), ty))
 }
 
-fn member<'a>(fields: &'a FieldMap, key: &str, id: &Type) -> Option<(Type, Option<&'a [String]>)> {
+/// A field's type and codes. The id of the record that the expression is about goes with parameters too.
+fn member<'a>(object: &'a Object, key: &str, is_other: bool) -> Option<(Type, Option<&'a [String]>)> {
     match key {
-        "id" => return Some((id.clone(), None)),
+        "id" if is_other => return Some((Type::Ref(object.name.clone()), None)),
+        "id" => return Some((Type::Id, None)),
         "version" => return Some((Type::Integer, None)),
         "created_at" | "updated_at" => return Some((Type::DateTime, None)),
         _ => {}
     }
-    let kind = &fields.get(key)?.kind;
+    let kind = &object.fields.get(key)?.kind;
     let codes = if let FieldType::Choice { of } = kind { Some(of.as_slice()) } else { None };
     Some((Type::of_field(kind), codes))
 }
@@ -132,7 +254,7 @@ fn names(fields: &FieldMap) -> Vec<String> {
 }
 
 fn own_names(scope: &Scope<'_>) -> Vec<String> {
-    names(scope.fields).into_iter().chain((0..scope.parameters.len()).map(|n| format!("p{n}"))).collect()
+    names(&scope.object.fields).into_iter().chain((0..scope.parameters.len()).map(|n| format!("p{n}"))).collect()
 }
 
 fn unknown(name: &str, object: &ObjectName, names: Vec<String>, more: &str) -> String {

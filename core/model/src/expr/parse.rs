@@ -41,7 +41,11 @@ impl Parsed<'_> {
                 Expr::Select(select) => &select.operand,
                 Expr::Call(call) => match (&call.target, call.args.as_slice()) {
                     (Some(target), _) => target,
-                    (None, [left, _]) if !call.func_name.starts_with(|c: char| c.is_ascii_alphabetic()) => left,
+                    (None, [left, _] | [left, _, _])
+                        if !call.func_name.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+                    {
+                        left
+                    }
                     _ => break,
                 },
                 _ => break,

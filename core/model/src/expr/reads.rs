@@ -9,8 +9,10 @@ use super::{Expression, Node, NodeKind};
 pub struct Reads {
     /// Fields of the record itself, system fields included; not the references that it follows.
     pub fields: BTreeSet<String>,
-    /// Fields one reference away: the referring field and the other record's.
-    pub related: BTreeSet<(String, String)>,
+    /// Fields of other records: the references that lead there, and the field.
+    pub related: BTreeSet<(Vec<String>, String)>,
+    /// Records that refer to it or to one of these.
+    pub children: bool,
     /// The time of the request, which changes without a write.
     pub now: bool,
 }
@@ -19,7 +21,7 @@ impl Reads {
     /// Whether only a write of the record itself can change the value.
     #[must_use]
     pub fn only_own_fields(&self) -> bool {
-        self.related.is_empty() && !self.now
+        self.related.is_empty() && !self.children && !self.now
     }
 
     fn add(&mut self, node: &Node) {
@@ -27,26 +29,12 @@ impl Reads {
             NodeKind::Field(key) => {
                 self.fields.insert(key.clone());
             }
-            NodeKind::Related { via, field, .. } => {
-                self.related.insert((via.clone(), field.clone()));
+            NodeKind::Related { path, field } => {
+                self.related.insert((path.clone(), field.clone()));
             }
             NodeKind::Now => self.now = true,
-            NodeKind::Literal(_) | NodeKind::Parameter(_) => {}
-            NodeKind::MoneyPart(inner, _) | NodeKind::Not(inner) | NodeKind::IsNull(inner) => self.add(inner),
-            NodeKind::And(parts) | NodeKind::Or(parts) => parts.iter().for_each(|part| self.add(part)),
-            NodeKind::In(item, list) => {
-                self.add(item);
-                list.iter().for_each(|part| self.add(part));
-            }
-            NodeKind::Compare(_, a, b)
-            | NodeKind::HasTag(a, b)
-            | NodeKind::TextTest(_, a, b)
-            | NodeKind::Add(a, b)
-            | NodeKind::Subtract(a, b)
-            | NodeKind::Multiply(a, b) => {
-                self.add(a);
-                self.add(b);
-            }
+            NodeKind::Children(_) => self.children = true,
+            _ => {}
         }
     }
 }
@@ -56,7 +44,7 @@ impl Expression {
     #[must_use]
     pub fn reads(&self) -> Reads {
         let mut reads = Reads::default();
-        reads.add(&self.root);
+        self.root.each(&mut |node| reads.add(node));
         reads
     }
 }

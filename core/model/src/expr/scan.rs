@@ -18,7 +18,7 @@ const FOREIGN_WORDS: [(&str, &str); 8] = [
     ("is", "write == null or != null"),
     ("like", "write name.contains('x'), name.startsWith('x') or name.endsWith('x')"),
     ("between", "write a >= low && a <= high"),
-    ("if", "expressions have no if: write conditions with && and ||"),
+    ("if", "write condition ? yes : no"),
     ("nil", "write null"),
 ];
 
@@ -84,7 +84,8 @@ fn token_length(rest: &str, at: usize) -> Result<usize, Fault> {
         c if c.is_ascii_alphanumeric() || c == '_' => {
             Ok(rest.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count())
         }
-        ' ' | '\t' | '\n' | '\r' | '(' | ')' | '[' | ']' | ',' | '.' | '+' | '-' | '*' | '!' | '<' | '>' => Ok(1),
+        ' ' | '\t' | '\n' | '\r' | '(' | ')' | '[' | ']' | ',' | '.' | '+' | '-' | '*' | '!' | '<' | '>' | '?'
+        | ':' => Ok(1),
         other => Err(Fault::new(at, refusal(other))),
     }
 }
@@ -113,7 +114,6 @@ fn refusal(c: char) -> String {
         '=' => "write == to compare; an expression cannot set anything".to_owned(),
         '&' => "write && for and".to_owned(),
         '|' => "write || for or".to_owned(),
-        '?' | ':' => "expressions have no a ? b : c; write conditions with && and ||".to_owned(),
         '/' | '%' => "expressions have no division; multiply the other side instead".to_owned(),
         '{' | '}' => "expressions have no maps".to_owned(),
         '«' | '»' | '“' | '”' | '„' | '‘' | '’' => "write texts in plain quotes: 'text'".to_owned(),
@@ -153,7 +153,7 @@ impl Depth {
                 self.highest = self.highest.max(self.chain.saturating_add(1));
                 self.chain = 0;
             }
-            "." | "+" | "-" | "*" | "!" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" => {
+            "." | "+" | "-" | "*" | "!" | "?" | ":" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" => {
                 self.chain = self.chain.saturating_add(1);
             }
             _ => {}

@@ -65,7 +65,7 @@ fn summands<'a>(a: Operand<'a>, b: Operand<'a>, sign: usize) -> Result<(Operand<
         (Type::Integer, Type::Decimal) | (Type::Null, Type::Integer | Type::Decimal | Type::Duration) => {
             coerce(part, other)
         }
-        (Type::Null, Type::DateTime) => coerce(part, &Type::Duration),
+        (Type::Null, Type::DateTime | Type::Date) => coerce(part, &Type::Duration),
         (Type::Null, Type::Null) => coerce(part, &Type::Integer),
         _ => Ok(part),
     };
@@ -79,8 +79,10 @@ fn misfit<'a>(a: &Operand<'_>, sign_text: &str, b: &Operand<'_>, sign: usize) ->
         (Type::Money, _) => format!("; write {}.amount_minor", a.shown()),
         (_, Type::Money) => format!("; write {}.amount_minor", b.shown()),
         (Type::DateTime, Type::Text) => "; write duration('24h')".to_owned(),
-        (Type::DateTime | Type::Duration, Type::Integer) => "; write days(n), hours(n) or minutes(n)".to_owned(),
-        (Type::Date, _) => "; there is no arithmetic on dates".to_owned(),
+        (Type::DateTime | Type::Duration | Type::Date, Type::Integer) => {
+            "; write days(n), hours(n) or minutes(n)".to_owned()
+        }
+        (Type::Date, Type::Text) => "; write days(1)".to_owned(),
         (Type::Text, Type::Text) => "; texts cannot be joined".to_owned(),
         (Type::Integer, Type::Decimal) | (Type::Decimal, Type::Integer) if sign_text != "*" => {
             "; only a constant integer becomes a decimal".to_owned()
@@ -93,20 +95,32 @@ fn misfit<'a>(a: &Operand<'_>, sign_text: &str, b: &Operand<'_>, sign: usize) ->
     Err(Fault::new(sign, format!("{} {sign_text} {} has no meaning{hint}", a.node.ty, b.node.ty)))
 }
 
+/// Passes unless a constant is added to a date that is not a number of days.
+fn check_days(a: &Operand<'_>, b: &Operand<'_>) -> Result<(), Fault> {
+    match (&a.node.ty, b.constant()) {
+        (Type::Date, Some(Value::Duration(by))) if by.as_micros() % i128::from(arithmetic::DAY) != 0 => {
+            Err(Fault::new(b.at, "a date moves by whole days; write days(n)"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `a + b`
 pub(super) fn add<'a>(a: Operand<'a>, b: Operand<'a>, sign: usize) -> Result<Operand<'a>, Fault> {
     let (a, b) = summands(a, b, sign)?;
+    check_days(&a, &b)?;
+    check_days(&b, &a)?;
     match (&a.node.ty, &b.node.ty) {
         (Type::Integer, Type::Integer)
         | (Type::Decimal, Type::Decimal)
         | (Type::Duration, Type::Duration)
-        | (Type::DateTime, Type::Duration) => {
+        | (Type::DateTime | Type::Date, Type::Duration) => {
             let ty = a.node.ty.clone();
             calculated(a, b, ty, NodeKind::Add, arithmetic::add, sign)
         }
-        (Type::Duration, Type::DateTime) => {
-            let at = a.at;
-            let sum = calculated(b, a, Type::DateTime, NodeKind::Add, arithmetic::add, sign)?;
+        (Type::Duration, Type::DateTime | Type::Date) => {
+            let (at, ty) = (a.at, b.node.ty.clone());
+            let sum = calculated(b, a, ty, NodeKind::Add, arithmetic::add, sign)?;
             Ok(Operand { at, ..sum })
         }
         _ => misfit(&a, "+", &b, sign),
@@ -116,12 +130,13 @@ pub(super) fn add<'a>(a: Operand<'a>, b: Operand<'a>, sign: usize) -> Result<Ope
 /// `a - b`
 pub(super) fn subtract<'a>(a: Operand<'a>, b: Operand<'a>, sign: usize) -> Result<Operand<'a>, Fault> {
     let (a, b) = summands(a, b, sign)?;
+    check_days(&a, &b)?;
     let ty = match (&a.node.ty, &b.node.ty) {
         (Type::Integer, Type::Integer) | (Type::Decimal, Type::Decimal) | (Type::Duration, Type::Duration) => {
             a.node.ty.clone()
         }
-        (Type::DateTime, Type::Duration) => Type::DateTime,
-        (Type::DateTime, Type::DateTime) => Type::Duration,
+        (Type::DateTime | Type::Date, Type::Duration) => a.node.ty.clone(),
+        (Type::DateTime, Type::DateTime) | (Type::Date, Type::Date) => Type::Duration,
         _ => return misfit(&a, "-", &b, sign),
     };
     calculated(a, b, ty, NodeKind::Subtract, arithmetic::subtract, sign)

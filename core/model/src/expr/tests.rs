@@ -1,16 +1,16 @@
 //! What the language means, example by example.
 
+mod children;
 mod errors;
 mod hostile;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use indexmap::IndexMap;
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::{Env, EvalError, ExprError, Expression, NodeKind, Scope, Type};
 use crate::{
-    field::{Field, FieldType, OnDelete},
+    catalog::{Catalog, PluginSource},
     name::ObjectName,
     record::{Fields, Record},
     value::{Id, Money, Value},
@@ -19,90 +19,99 @@ use crate::{
 const NOW: &str = "2026-03-31T12:00:00Z";
 const MASTER: u128 = 7;
 
-fn field(key: &str, kind: FieldType) -> (String, Field) {
-    let key = key.to_owned();
-    let field = Field {
-        key: key.clone(),
-        kind,
-        required: false,
-        default: Value::Null,
-        unique: false,
-        indexed: false,
-        searchable: false,
-        on_purge: None,
-        label: BTreeMap::new(),
-    };
-    (key, field)
-}
+const BOOKING: &str = r#"
+id = "booking"
+version = "1.0.0"
+api = "0.1"
+[object.appointment.fields]
+name = { type = "text" }
+visits = { type = "integer" }
+discount = { type = "decimal", scale = 2 }
+price = { type = "money" }
+paid = { type = "bool" }
+day = { type = "date" }
+starts_at = { type = "datetime" }
+ends_at = { type = "datetime" }
+pause = { type = "duration" }
+status = { type = "choice", of = ["booked", "arrived", "cancelled"] }
+contact = { type = "ref", to = "contact" }
+master = { type = "ref", to = "booking.resource" }
+parent = { type = "ref", to = "booking.appointment" }
+labels = { type = "tags" }
+extra = { type = "json" }
+missing = { type = "integer" }
+missing_text = { type = "text" }
+missing_flag = { type = "bool" }
+missing_at = { type = "datetime" }
+other_price = { type = "money" }
+[object.resource.fields]
+name = { type = "text" }
+rate = { type = "money" }
+kind = { type = "choice", of = ["chair"] }
+chief = { type = "ref", to = "booking.resource" }
+[object.visit]
+fields.appointment = { type = "ref", to = "booking.appointment" }
+fields.earlier = { type = "ref", to = "booking.appointment" }
+fields.note = { type = "text" }
+[object.payment]
+fields.appointment = { type = "ref", to = "booking.appointment" }
+fields.amount = { type = "money" }
+fields.share = { type = "decimal", scale = 2 }
+fields.paid_on = { type = "date" }
+fields.took = { type = "duration" }
+fields.cashier = { type = "ref", to = "booking.resource" }
+fields.status = { type = "choice", of = ["done", "failed"] }
+"#;
+
+const SALON: &str = r#"
+id = "salon"
+version = "1.0.0"
+api = "0.1"
+requires = { booking = "1" }
+[extend."booking.appointment".fields]
+color = { type = "text" }
+preferred_master = { type = "ref", to = "booking.resource" }
+[extend.contact.fields]
+preferred_master = { type = "ref", to = "booking.resource" }
+"#;
 
 fn object(name: &str) -> ObjectName {
     ObjectName::new(name).unwrap()
 }
 
-fn to(name: &str) -> FieldType {
-    FieldType::Ref { to: object(name), on_delete: OnDelete::Restrict }
-}
-
-fn choice(codes: &[&str]) -> FieldType {
-    FieldType::Choice { of: codes.iter().map(|code| (*code).to_owned()).collect() }
-}
-
 /// Objects, settings and parameters for all tests.
 struct World {
-    name: ObjectName,
-    fields: IndexMap<String, Field>,
-    others: BTreeMap<ObjectName, IndexMap<String, Field>>,
+    catalog: Catalog,
     settings: BTreeMap<String, Value>,
     types: Vec<Type>,
+    zone: TimeZone,
 }
 
 impl World {
     fn new() -> Self {
-        let fields = [
-            field("name", FieldType::Text),
-            field("visits", FieldType::Integer),
-            field("discount", FieldType::Decimal { scale: 2 }),
-            field("price", FieldType::Money),
-            field("paid", FieldType::Bool),
-            field("day", FieldType::Date),
-            field("starts_at", FieldType::DateTime),
-            field("ends_at", FieldType::DateTime),
-            field("pause", FieldType::Duration),
-            field("status", choice(&["booked", "arrived", "cancelled"])),
-            field("contact", to("contact")),
-            field("master", to("booking.resource")),
-            field("parent", to("booking.appointment")),
-            field("labels", FieldType::Tags),
-            field("extra", FieldType::Json),
-            field("missing", FieldType::Integer),
-            field("missing_text", FieldType::Text),
-            field("missing_flag", FieldType::Bool),
-            field("missing_at", FieldType::DateTime),
-            field("salon.color", FieldType::Text),
-            field("salon.preferred_master", to("booking.resource")),
-        ];
-        let contact = [field("name", FieldType::Text), field("salon.preferred_master", to("booking.resource"))];
-        let resource =
-            [field("name", FieldType::Text), field("rate", FieldType::Money), field("kind", choice(&["chair"]))];
+        let source = |manifest: &str| PluginSource {
+            manifest: Arc::new(toml::from_str(manifest).unwrap()),
+            digest: String::new(),
+            settings: BTreeMap::new(),
+        };
+        let catalog = Catalog::build(&[source(BOOKING), source(SALON)]);
         let settings =
             [("vip_after", Value::Integer(3)), ("unset", Value::Null), ("opening", Value::from("2026-01-01"))];
         Self {
-            name: object("booking.appointment"),
-            fields: fields.into(),
-            others: [(object("contact"), contact.into()), (object("booking.resource"), resource.into())].into(),
+            catalog: catalog.unwrap_or_else(|issues| panic!("{issues:#?}")),
             settings: settings.map(|(name, value)| (name.to_owned(), value)).into(),
             types: vec![Type::Integer, Type::Text, Type::Null, Type::Id],
+            zone: TimeZone::get("Europe/Berlin").unwrap(),
         }
     }
 
     fn compile(&self, source: &str, expected: &Type) -> Result<Expression, ExprError> {
-        let others = |name: &ObjectName| self.others.get(name);
         let scope = Scope {
-            object: &self.name,
-            fields: &self.fields,
-            others: &others,
+            object: self.catalog.find_object("booking.appointment").unwrap(),
+            objects: &self.catalog,
             settings: &self.settings,
             parameters: &self.types,
+            zone: &self.zone,
         };
         Expression::compile(source, &scope, expected)
     }
@@ -135,7 +144,8 @@ fn appointment() -> Record {
         .with("master", id(MASTER))
         .with("parent", id(1))
         .with("labels", Value::Tags(vec!["vip".to_owned(), "new".to_owned()]))
-        .with("salon.color", "red");
+        .with("salon.color", "red")
+        .with("other_price", Value::Money(Money { amount_minor: 200_000, currency: "RUB".to_owned() }));
     record(1, fields)
 }
 
@@ -143,11 +153,14 @@ fn appointment() -> Record {
 fn value(world: &World, source: &str, expected: &Type) -> Result<Value, String> {
     let expression = world.compile(source, expected).map_err(|error| error.to_string())?;
     let rate = Value::Money(Money { amount_minor: 900, currency: "RUB".to_owned() });
-    let master = record(MASTER, Fields::new().with("name", "Anna").with("rate", rate));
+    let master = record(MASTER, Fields::new().with("name", "Anna").with("rate", rate).with("chief", id(8)));
+    let chief = record(8, Fields::new().with("name", "Boss"));
     let parameters = [Value::Integer(3), Value::from("Anna"), Value::Null, Value::Ref(id(MASTER))];
+    let path = |path: &[&str]| path.iter().map(|step| (*step).to_owned()).collect();
     let env = Env {
         record: &appointment(),
-        related: &[("master".to_owned(), master)].into(),
+        related: &[(path(&["master"]), master), (path(&["master", "chief"]), chief)].into(),
+        children: &children::Payments,
         now: at(NOW),
         parameters: &parameters,
     };
@@ -217,7 +230,7 @@ fn a_comparison_with_an_absent_value_is_false_and_not_equal_is_its_opposite() {
 }
 
 #[test]
-fn references_are_read_one_step_deep() {
+fn references_are_read_along_paths() {
     check(
         true,
         "
@@ -226,13 +239,19 @@ fn references_are_read_one_step_deep() {
         contact.name == null && contact.name != 'Anna' && !(contact.name == 'Anna')
         contact.salon.preferred_master == null && salon.preferred_master == null
         master.kind == null && parent.status == null && parent.parent == null
+        master.chief.name == 'Boss' && master.chief.id == master.chief && master.chief.chief.name == null
+        parent.parent.contact.organization == null && parent.parent.contact.organization.name != 'x'
         ",
     );
     let world = World::new();
     let expression = world
-        .compile("master.name == 'a' || contact.salon.preferred_master != null || master.rate != null", &Type::Bool)
+        .compile(
+            "parent.parent.name == 'a' || contact.salon.preferred_master.rate != null || parent.name != 'b'",
+            &Type::Bool,
+        )
         .unwrap();
-    assert_eq!(expression.relations(), ["master", "contact"]);
+    let paths: Vec<String> = expression.paths().iter().map(|path| path.join("/")).collect();
+    assert_eq!(paths, ["parent", "parent/parent", "contact", "contact/salon.preferred_master"]);
 }
 
 #[test]
@@ -259,6 +278,55 @@ fn times_and_numbers_are_calculated() {
         visits * 2 - 1 == 5 && 2 + 3 * 4 == 14 && (2 + 3) * 4 == 20 && -(-visits) == 3 && 1 - 1 - 1 == -1
         discount + 1 == 2.5 && 1 - discount == -0.5 && -discount < 0
         duration('1d') == days(1) && duration('1500ms') == duration('1s') + duration('500ms')
+        ",
+    );
+}
+
+#[test]
+fn days_and_clocks_are_told_in_a_zone() {
+    // 2026-04-01T10:00Z is 12:00 in Berlin's summer; the first of April is a Wednesday.
+    check(
+        true,
+        "
+        starts_at.getHours() == 12 && starts_at.getHours('UTC') == 10 && starts_at.getMinutes('Asia/Kathmandu') == 45
+        starts_at.getFullYear() == 2026 && starts_at.getMonth() == 3 && starts_at.getDate() == 1
+        starts_at.getDayOfWeek() == 3 && starts_at.getDate('Pacific/Honolulu') == 1 && day.getDayOfWeek() == 2
+        timestamp('2026-03-28T23:30:00Z').getHours() == 0 && timestamp('2026-03-29T23:30:00Z').getHours() == 1
+        date(starts_at) == '2026-04-01' && date(timestamp('2026-03-31T22:30:00Z')) == date('2026-04-01')
+        date(now) == day && date(day) == day && day(now) == day && date(missing_at) == null
+        week(starts_at) == '2026-03-30' && month(day) == '2026-03-01' && quarter(starts_at) == '2026-04-01'
+        quarter(day) == '2026-01-01' && year(now) == '2026-01-01' && month(missing_at) == null
+        month(now) == month(day) && !(missing_at.getHours() == 0) && day.getMonth() == 2 && day.getFullYear() == 2026
+        day + days(1) == '2026-04-01' && days(1) + day == '2026-04-01' && day - days(visits) == '2026-03-28'
+        day - date('2026-03-01') == days(30) && day - days(31) == month(day) - days(1) && day + days(missing) == null
+        timestamp('1950-07-01T12:00:00Z').getHours('Europe/Moscow') == 15
+        ",
+    );
+}
+
+#[test]
+fn answers_depend_on_conditions() {
+    check(
+        true,
+        "
+        (paid ? visits : 0) == 3 && (!paid ? visits : 0) == 0 && (missing_flag ? 1 : 2) == 2
+        (paid ? null : name) == null && (paid ? name : null) == 'Haircut' && (true ? visits : 1) == 3
+        (visits > 2 ? 'many' : visits > 0 ? 'some' : 'none') == 'many' && (paid ? paid : missing_flag)
+        (paid ? price : other_price) == price && (paid ? discount : 1) == 1.5 && (paid ? '2026-01-01' : day) < day
+        size(name) == 7 && name.size() == 7 && size('Жя') == 2 && size(missing_text) == null && size('') == 0
+        ",
+    );
+    check(false, "paid ? missing_flag : true");
+}
+
+#[test]
+fn money_is_compared_within_a_currency() {
+    check(
+        true,
+        "
+        price == price && price < other_price && other_price >= price && price != other_price
+        master.rate < price && !(master.chief.rate < price) && !(master.chief.rate >= price)
+        master.chief.rate != price && master.chief.rate == null
         ",
     );
 }
@@ -327,8 +395,9 @@ fn arithmetic_out_of_range_is_an_error_not_a_panic() {
 fn a_parameter_of_another_type_is_an_error() {
     let world = World::new();
     let expression = world.compile("visits == p0", &Type::Bool).unwrap();
+    let parameters = [Value::from("three")];
     let env =
-        Env { record: &appointment(), related: &BTreeMap::new(), now: at(NOW), parameters: &[Value::from("three")] };
+        Env { record: &appointment(), related: &BTreeMap::new(), children: &(), now: at(NOW), parameters: &parameters };
     let error = expression.holds(&env).unwrap_err();
     insta::assert_snapshot!(error, @"parameter p0 must be a value of type integer, not text");
 }

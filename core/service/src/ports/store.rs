@@ -1,15 +1,21 @@
 //! The Store port: records and the system's own rows, in one transaction.
 
+mod accounts;
+
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{
-    Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Role,
+    Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Value,
+    expr::Children,
     name::Name,
     object::{Capacity, Exclude, Rollup},
+    query::aggregate::{Aggregate, Table},
     rollup::Tally,
 };
+
+pub use accounts::{StoredToken, StoredUser};
 
 use super::{
     bin::{BinItem, BinQuery, Deletion},
@@ -47,6 +53,9 @@ pub enum StoreError {
     /// The stored schema cannot become the declared one by additive steps.
     #[error("{0}")]
     Schema(String),
+    /// A number that was calculated leaves the range of its type.
+    #[error("{0}")]
+    Range(String),
     /// The database failed otherwise.
     #[error("the database failed")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -138,6 +147,24 @@ pub trait Reader: Send {
         after: Option<&BalanceKey>,
         limit: u32,
     ) -> Result<Vec<Balance>, StoreError>;
+
+    /// The answer to a question about groups of records.
+    ///
+    /// # Errors
+    /// [`StoreError::Range`] for a sum that leaves 64 bits or meets several currencies, and for too many groups.
+    async fn aggregate(&mut self, catalog: &Catalog, asked: &Aggregate) -> Result<Table, StoreError>;
+
+    /// The answer to a question about the records that refer to `of`. It speaks of no parameters.
+    ///
+    /// # Errors
+    /// [`StoreError::Range`] when a sum leaves 64 bits.
+    async fn ask_children(
+        &mut self,
+        catalog: &Catalog,
+        asked: &Children,
+        of: Id,
+        now: Timestamp,
+    ) -> Result<Value, StoreError>;
 
     /// All plugins of the workspace.
     async fn list_plugins(&mut self) -> Result<Vec<StoredPlugin>, StoreError>;
@@ -562,28 +589,4 @@ pub struct StoredPlugin {
     pub settings: BTreeMap<String, serde_json::Value>,
     /// When it was installed or last upgraded.
     pub installed_at: Timestamp,
-}
-
-/// A token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredToken {
-    /// SHA-256 of the secret.
-    pub sha256: Vec<u8>,
-    /// The name in the audit.
-    pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// When it ends; never, if absent.
-    pub expires_at: Option<Timestamp>,
-}
-
-/// A user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredUser {
-    /// Lower case.
-    pub email: String,
-    /// Argon2id, in PHC form.
-    pub password_hash: String,
-    /// What they may do.
-    pub role: Role,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pergola_model::{Fields, Id, Object, Record, expr::Env};
+use pergola_model::{Fields, Id, Object, Record};
 
 use super::Unit;
 use crate::{derived, error::Error};
@@ -18,9 +18,8 @@ impl Unit {
             if record.fields.names(&initial.key) {
                 continue;
             }
-            let related = self.related(object, &record, &[&initial.value]).await?;
-            let env = Env { record: &record, related: &related, now: self.now, parameters: &[] };
-            let value = derived::value_of(object, initial, &env, &self.locale)?;
+            let around = self.surroundings(object, &record, &[&initial.value]).await?;
+            let value = derived::value_of(object, initial, &around.env(&record, self.now), &self.locale)?;
             if !value.is_null() {
                 record.fields.set(initial.key.as_str(), value);
             }

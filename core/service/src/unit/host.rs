@@ -49,8 +49,8 @@ impl Access for TransactionHost<'_> {
     }
 
     async fn list(&mut self, rights: &Rights, query: &Query) -> Result<Page, Error> {
-        rights.check(Operation::Read, &query.object, &Fields::new())?;
         let catalog = Arc::clone(&self.unit.catalog);
+        rights.check_reads(&catalog, &query.object, query.filter.iter())?;
         Ok(self.unit.tx.list(&catalog, query).await?)
     }
 

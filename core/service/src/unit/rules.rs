@@ -7,20 +7,14 @@ mod hold;
 mod transitions;
 mod waiting;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use pergola_model::{
-    FieldIssue, FieldType, Id, Object, Record,
-    expr::{Env, EvalError, Expression},
-};
+use pergola_model::{FieldIssue, FieldType, Object, Record};
 
 pub(super) use capacity::Freed;
 
 use super::Unit;
 use crate::{error::Error, ports::store::StoreError};
-
-/// The records that one record's references lead to, by referring field.
-type Related = BTreeMap<String, Record>;
 
 /// A record as it was written, and what of it is new.
 pub(super) struct Touched<'a> {
@@ -61,57 +55,6 @@ impl Unit {
         self.check_overlaps(object, touched).await
     }
 
-    /// The records that a record's references lead to, as far as the expressions look at them.
-    pub(super) async fn related(
-        &mut self,
-        object: &Object,
-        record: &Record,
-        expressions: &[&Expression],
-    ) -> Result<Related, Error> {
-        Ok(self.related_all(object, &[record], expressions).await?.pop().unwrap_or_default())
-    }
-
-    /// The same for each of many records, with one query for each reference.
-    pub(super) async fn related_all(
-        &mut self,
-        object: &Object,
-        records: &[&Record],
-        expressions: &[&Expression],
-    ) -> Result<Vec<Related>, Error> {
-        let mut related = vec![Related::new(); records.len()];
-        let vias: BTreeSet<&str> = expressions.iter().flat_map(|expression| expression.relations()).collect();
-        for via in vias {
-            let Some(FieldType::Ref { to, .. }) = object.field(via).map(|field| &field.kind) else { continue };
-            let Some(target) = self.catalog.object(to).cloned() else { continue };
-            let ids: BTreeSet<Id> = records.iter().filter_map(|record| record.fields.get(via).as_ref_id()).collect();
-            let ids: Vec<Id> = ids.into_iter().collect();
-            if ids.is_empty() {
-                continue;
-            }
-            let found = self.tx.find_many(&target, &ids).await?;
-            let found: BTreeMap<Id, Record> = found.into_iter().map(|record| (record.id, record)).collect();
-            for (record, related) in records.iter().zip(&mut related) {
-                let other = record.fields.get(via).as_ref_id().and_then(|id| found.get(&id));
-                if let Some(other) = other {
-                    related.insert(via.to_owned(), other.clone());
-                }
-            }
-        }
-        Ok(related)
-    }
-
-    /// Whether an expression holds for the record as it is now.
-    pub(super) async fn holds(
-        &mut self,
-        object: &Object,
-        record: &Record,
-        expression: &Expression,
-    ) -> Result<bool, Error> {
-        let related = self.related(object, record, &[expression]).await?;
-        let env = Env { record, related: &related, now: self.now, parameters: &[] };
-        expression.holds(&env).map_err(|error| not_computable(expression, &error))
-    }
-
     /// Puts the names of fields to what the store says without them.
     pub(super) async fn explain(&mut self, object: &Object, records: &[Record], error: StoreError) -> Error {
         match error {
@@ -137,13 +80,6 @@ impl Unit {
             }
         }
         Ok(issues)
-    }
-}
-
-pub(super) fn not_computable(expression: &Expression, error: &EvalError) -> Error {
-    Error::BadRequest {
-        code: "not_computable",
-        message: format!("{} cannot be computed for this record: {error}", expression.source()),
     }
 }
 

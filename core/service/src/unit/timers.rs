@@ -1,9 +1,9 @@
 //! Relative timers: set, moved and cleared with the record that they follow.
 
 use jiff::Timestamp;
-use pergola_model::{Object, Record, Value, expr::Env, object::Timer};
+use pergola_model::{Object, Record, Value, object::Timer};
 
-use super::{Unit, rules::not_computable};
+use super::{Unit, surroundings::not_computable};
 use crate::{error::Error, ports::store::TimerKey};
 
 impl Unit {
@@ -26,7 +26,10 @@ impl Unit {
                 Some(record) => self.due_at(object, timer, record).await?,
                 None => None,
             };
-            if old == new {
+            // What other records say may have changed since the timer was set, so it is set again, or cleared.
+            let looks_around = looks_around(timer);
+            let is_past = new.is_some_and(|at| at <= self.now);
+            if old == new && (is_past || !looks_around) {
                 continue;
             }
             let Some(id) = now.or(before).map(|record| record.id) else { continue };
@@ -38,7 +41,7 @@ impl Unit {
             };
             match new.filter(|at| *at > self.now) {
                 Some(at) => self.pending.timer(key, Some(at)),
-                None if old.is_some() => self.pending.timer(key, None),
+                None if old.is_some() || (looks_around && before.is_some()) => self.pending.timer(key, None),
                 None => {}
             }
         }
@@ -47,8 +50,8 @@ impl Unit {
 
     async fn due_at(&mut self, object: &Object, timer: &Timer, record: &Record) -> Result<Option<Timestamp>, Error> {
         let expressions: Vec<_> = timer.condition.iter().chain([&timer.at]).collect();
-        let related = self.related(object, record, &expressions).await?;
-        let env = Env { record, related: &related, now: self.now, parameters: &[] };
+        let around = self.surroundings(object, record, &expressions).await?;
+        let env = around.env(record, self.now);
         if let Some(condition) = &timer.condition
             && !condition.holds(&env).map_err(|error| not_computable(condition, &error))?
         {
@@ -59,4 +62,8 @@ impl Unit {
             _ => Ok(None),
         }
     }
+}
+
+fn looks_around(timer: &Timer) -> bool {
+    timer.condition.iter().chain([&timer.at]).any(|one| !one.paths().is_empty() || !one.children().is_empty())
 }

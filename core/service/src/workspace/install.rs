@@ -139,7 +139,7 @@ impl Workspace {
         let stored = stored.clone();
         check_settings(&source_of(&stored)?.manifest, &stored.settings).map_err(Error::Manifest)?;
         let sources = all.iter().map(source_of).collect::<Result<Vec<_>, _>>()?;
-        let catalog = Catalog::build(&sources).map_err(Error::Manifest)?;
+        let catalog = Catalog::build_in(&sources, &self.locale().zone).map_err(Error::Manifest)?;
         tx.put_plugin(&stored).await?;
         tx.commit().await?;
         self.set_catalog(Arc::new(catalog));
@@ -164,7 +164,7 @@ impl Workspace {
         };
         all.push(stored.clone());
         let sources = all.iter().map(source_of).collect::<Result<Vec<_>, _>>()?;
-        let catalog = Catalog::build(&sources).map_err(Error::Manifest)?;
+        let catalog = Catalog::build_in(&sources, &self.locale().zone).map_err(Error::Manifest)?;
         Ok((stored, catalog, previous))
     }
 }

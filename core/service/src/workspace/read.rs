@@ -1,7 +1,12 @@
 //! Reading: one record, a page, a count; and the system's rows that the host asks for.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
-use pergola_model::{Actor, Fields, Id, Locale, ObjectName, Operation, Page, Query, Record};
+use pergola_model::{
+    Actor, Catalog, Fields, Id, Locale, ObjectName, Operation, Page, Query, Record,
+    query::aggregate::{Aggregate, Table},
+};
 use serde::{Deserialize, Serialize};
 
 use super::Workspace;
@@ -62,8 +67,8 @@ impl Workspace {
     }
 
     pub(crate) async fn list_with(&self, rights: &Rights, query: &Query) -> Result<Page, Error> {
-        rights.check(Operation::Read, &query.object, &Fields::new())?;
         let catalog = self.catalog();
+        rights.check_reads(&catalog, &query.object, query.filter.iter())?;
         Ok(self.0.store.read_once().await?.list(&catalog, query).await?)
     }
 
@@ -72,12 +77,28 @@ impl Workspace {
     /// # Errors
     /// [`Error::Forbidden`], or the store's.
     pub async fn count(&self, actor: &Actor, query: &Query) -> Result<u64, Error> {
-        Rights::of(actor).check(Operation::Read, &query.object, &Fields::new())?;
         let catalog = self.catalog();
+        Rights::of(actor).check_reads(&catalog, &query.object, query.filter.iter())?;
         Ok(self.0.store.read_once().await?.count(&catalog, query).await?)
     }
 
-    /// Sets how people write phones, dates and money here, and what they read.
+    /// The answer to a question about groups of records.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] unless all objects that it looks at may be read; `out_of_range` for a sum that leaves 64 bits
+    /// or meets several currencies, and for too many groups; or the store's.
+    pub async fn aggregate(&self, actor: &Actor, asked: &Aggregate) -> Result<Table, Error> {
+        self.aggregate_with(&Rights::of(actor), asked).await
+    }
+
+    pub(crate) async fn aggregate_with(&self, rights: &Rights, asked: &Aggregate) -> Result<Table, Error> {
+        let catalog = self.catalog();
+        rights.check_reads(&catalog, &asked.object, asked.expressions())?;
+        Ok(self.0.store.read().await?.aggregate(&catalog, asked).await?)
+    }
+
+    /// Sets how people write phones, dates and money here, what they read, and in which zone expressions tell days and
+    /// hours.
     ///
     /// # Errors
     /// The store's.
@@ -89,9 +110,22 @@ impl Workspace {
             zone: locale.zone.iana_name().unwrap_or("UTC").to_owned(),
         };
         let json = serde_json::to_value(stored).map_err(|error| Error::Internal(Box::new(error)))?;
+        self.detached(move |workspace| {
+            let (locale, json) = (locale.clone(), json.clone());
+            async move { workspace.put_locale_once(locale, &json).await }
+        })
+        .await
+    }
+
+    async fn put_locale_once(&self, locale: Locale, json: &serde_json::Value) -> Result<(), Error> {
+        let _alone = self.0.gate.write().await;
+        let stored = self.list_plugins().await?;
+        let sources = stored.iter().map(super::install::source_of).collect::<Result<Vec<_>, _>>()?;
+        let catalog = Catalog::build_in(&sources, &locale.zone).map_err(Error::Manifest)?;
         let mut tx = self.0.store.write().await?;
-        tx.put_setting("locale", &json).await?;
+        tx.put_setting("locale", json).await?;
         tx.commit().await?;
+        self.set_catalog(Arc::new(catalog));
         self.set_locale(locale);
         Ok(())
     }

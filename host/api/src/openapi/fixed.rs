@@ -60,6 +60,7 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         ("Plugin", plugin().build().into()),
         ("PluginSettings", free_form("Values by name; null goes back to the default").build().into()),
         ("PluginPage", page("Plugin").build().into()),
+        ("Aggregates", aggregates().build().into()),
         ("Health", required(&[("status", typed(Type::String).enum_values(Some(["ok"])).into())]).build().into()),
     ];
     all.extend(super::bin::schemas());
@@ -117,8 +118,18 @@ pub(super) fn page(item: &str) -> ObjectBuilder {
     ])
 }
 
+/// The answer to a question about groups.
+fn aggregates() -> ObjectBuilder {
+    let row = free_form("A value under each group and measure, as they were asked for");
+    required(&[
+        ("items", ArrayBuilder::new().items(row).into()),
+        ("more", typed(Type::Boolean).description(Some("Whether there are more groups than the limit")).into()),
+    ])
+}
+
 fn parameters() -> Vec<(&'static str, Parameter)> {
     let query = ParameterIn::Query;
+    let rows = |max: f64| typed(Type::Integer).minimum(Some(1.0)).maximum(Some(max)).default(Some(100.into()));
     let limit = |max: f64| typed(Type::Integer).minimum(Some(1.0)).maximum(Some(max)).default(Some(50.into()));
     vec![
         ("Id", path_parameter("id", "The record's id")),
@@ -141,6 +152,34 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
             ),
         ),
         ("Limit", optional(query.clone(), "limit", "Records in a page", limit(500.0))),
+        ("AggregateLimit", optional(query.clone(), "limit", "Groups in the answer; 100 if not said", rows(1_000.0))),
+        (
+            "Measure",
+            optional(
+                query.clone(),
+                "measure",
+                "What is asked of each group: `count,sum(price),avg(price),min(x),max(x),distinct(x),count(condition)`",
+                typed(Type::String),
+            ),
+        ),
+        (
+            "Group",
+            optional(
+                query.clone(),
+                "group",
+                "What makes a group, by CEL: `status,contact.name,month(starts_at)`; all records are one without it",
+                typed(Type::String),
+            ),
+        ),
+        (
+            "AggregateSort",
+            optional(
+                query.clone(),
+                "sort",
+                "Groups and measures in order, `-` for largest first: `-count,status`",
+                typed(Type::String),
+            ),
+        ),
         ("TimelineLimit", optional(query.clone(), "limit", "Entries", limit(100.0))),
         ("After", optional(query.clone(), "after", "`next` of the page before", typed(Type::String))),
         ("Count", optional(query, "count", "Whether to count all that match", typed(Type::Boolean))),

@@ -101,6 +101,14 @@ fn add_collection(draft: &mut Draft, object: &Object, tag: &str, names: &SchemaN
         .response("200", file);
     draft.add(HttpMethod::Get, &export_path(object), exported);
 
+    let id = draft.names.unique(format!("aggregate_{}", plural(object)));
+    let grouped = operation(id, tag, format!("Ask of groups of records of {}", object.name));
+    let grouped = ["Measure", "Group", "Filter", "AggregateSort", "AggregateLimit"]
+        .into_iter()
+        .fold(grouped, |grouped, name| grouped.parameter_ref(parameter_ref(name)))
+        .response("200", json_response("A row for each group", "Aggregates"));
+    draft.add(HttpMethod::Get, &format!("{path}/aggregate"), grouped);
+
     let id = draft.names.unique(format!("create_{}", singular(object)));
     let created = json_response("The new record", &names.read)
         .header("ETag", header("The record's version"))

@@ -106,6 +106,7 @@ mod tests {
             (StoreError::Taken { constraint: "contact_unique_phone".to_owned() }, 409, "taken"),
             (StoreError::Reference, 409, "reference"),
             (StoreError::Schema("a column has another type".to_owned()), 400, "schema"),
+            (StoreError::Range("the sum leaves 64 bits".to_owned()), 400, "out_of_range"),
         ] {
             assert_eq!(told(error.into()), (status, code.to_owned(), None));
         }

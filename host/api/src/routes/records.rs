@@ -4,6 +4,7 @@
 //! `/api/v1/{plugin}/{plural}/{id}` the plugins'. What a path of two parts means only the catalog can
 //! tell, so paths are told apart here and not in the router.
 
+mod aggregate;
 mod balances;
 mod create;
 mod delete;
@@ -33,6 +34,7 @@ const EXPORT: &str = "export";
 enum Target {
     Collection(Arc<Object>),
     Export(Arc<Object>),
+    Aggregate(Arc<Object>),
     Record(Arc<Object>, Id),
     Balances(Arc<Object>),
     Action(PluginId, String),
@@ -45,6 +47,7 @@ impl Target {
             Self::Collection(_) => "GET, HEAD, POST, OPTIONS",
             // A HEAD would be an export that nobody sees.
             Self::Export(_) => "GET, OPTIONS",
+            Self::Aggregate(_) => "GET, HEAD, OPTIONS",
             Self::Record(..) => "GET, HEAD, PATCH, DELETE, OPTIONS",
             Self::Balances(_) => "GET, HEAD, OPTIONS",
             Self::Action(..) => "POST, OPTIONS",
@@ -55,6 +58,7 @@ impl Target {
         match self {
             Self::Collection(object) => collection_path(object),
             Self::Export(object) => export_path(object),
+            Self::Aggregate(object) => format!("{}/aggregate", collection_path(object)),
             Self::Record(object, _) => format!("{}/{{id}}", collection_path(object)),
             Self::Balances(object) => format!("{}/balances", collection_path(object)),
             Self::Action(plugin, id) => format!("/api/v1/{plugin}/actions/{id}"),
@@ -88,6 +92,7 @@ async fn serve(app: &App, target: Target, request: Request) -> Result<Response, 
         (Target::Collection(object), Method::POST) => create::create(app, &actor, &object, request).await,
         (Target::Collection(object), _) => list::list(app, &actor, &object, request.uri()).await,
         (Target::Export(object), _) => export::export(app, &actor, &object, request.uri()).await,
+        (Target::Aggregate(object), _) => aggregate::aggregate(app, &actor, &object, request.uri()).await,
         (Target::Record(object, id), Method::PATCH) => update::update(app, &actor, &object, id, request).await,
         (Target::Record(object, id), Method::DELETE) => {
             delete::delete(app, &actor, &object, id, &request.into_parts().0).await
@@ -105,6 +110,7 @@ fn resolve(catalog: &Catalog, request: &Request) -> Result<Target, Problem> {
         [plural] => find(catalog, None, plural).map(Target::Collection),
         [first, second] => match catalog.find_by_plural(None, first) {
             Some(object) if second == EXPORT => Ok(Target::Export(Arc::clone(object))),
+            Some(object) if second == "aggregate" => Ok(Target::Aggregate(Arc::clone(object))),
             Some(object) => record_or_balances(object, second),
             None => find(catalog, Some(first), second).map(Target::Collection),
         },
@@ -113,6 +119,7 @@ fn resolve(catalog: &Catalog, request: &Request) -> Result<Target, Problem> {
             Ok(Target::Action(plugin, id.to_owned()))
         }
         [plugin, plural, EXPORT] => find(catalog, Some(plugin), plural).map(Target::Export),
+        [plugin, plural, "aggregate"] => find(catalog, Some(plugin), plural).map(Target::Aggregate),
         [plugin, plural, id] => record_or_balances(&find(catalog, Some(plugin), plural)?, id),
         _ => Err(Problem::no_route()),
     }

@@ -55,6 +55,31 @@ async fn a_list_is_filtered_sorted_counted_and_paged() {
 }
 
 #[tokio::test]
+async fn groups_of_records_are_counted_and_summed() {
+    let app = TestApp::new().await;
+    let ann = app.contact("Ann").await;
+    for (title, price) in [("Haircut", "15.50 EUR"), ("Haircut", "14.50 EUR"), ("Nails", "40 EUR")] {
+        let body = json!({ "title": title, "contact": ann, "price": price });
+        app.create("/api/v1/booking/appointments", body).await;
+    }
+    let asked = "measure=count,sum(price),avg(price)&group=title,contact.name&sort=-count";
+    let answer = app.get(&format!("/api/v1/booking/appointments/aggregate?{asked}")).await;
+    let euros = |amount_minor: i64| json!({ "amount_minor": amount_minor, "currency": "EUR" });
+    assert_eq!(
+        answer.json(),
+        json!({"items": [
+            {"title": "Haircut", "contact.name": "Ann", "count": 2, "sum(price)": euros(3000), "avg(price)": euros(1500)},
+            {"title": "Nails", "contact.name": "Ann", "count": 1, "sum(price)": euros(4000), "avg(price)": euros(4000)},
+        ], "more": false})
+    );
+    let path = "/api/v1/contacts/aggregate";
+    assert_eq!(app.get(&format!("{path}?measure=count")).await.json()["items"], json!([{ "count": 1 }]));
+    assert_eq!(app.get(&format!("{path}?measure=total")).await.problem(), (400, "bad_measure".to_owned()));
+    assert_eq!(app.get(&format!("{path}?measure=count&group=nmae")).await.problem(), (400, "bad_group".to_owned()));
+    assert_eq!(app.get(&format!("{path}?measure=count&limit=1001")).await.problem(), (400, "bad_limit".to_owned()));
+}
+
+#[tokio::test]
 async fn an_empty_list_is_an_empty_list() {
     let app = TestApp::new().await;
     assert_eq!(app.get("/api/v1/deals").await.text(), r#"{"items":[],"next":null}"#);

@@ -74,7 +74,7 @@ fn a_bad_list_request_says_what_and_where() {
     filter=name == 5
       400 bad_filter: text and integer cannot be compared; write the text in quotes (at character 9)
     filter=name.matches('.*')
-      400 bad_filter: there is no .matches(); there are: a.startsWith(b), a.endsWith(b), a.contains(b) (at character 6)
+      400 bad_filter: there is no .matches(); there are: a.startsWith(b), a.endsWith(b), a.contains(b), a.size(), a.getFullYear(), a.getMonth(), a.getDate(), a.getDayOfWeek(), a.getHours(), a.getMinutes(), and of records exists, count, sum, min, max (at character 6)
     filter=((((((((((((((((((((((((((((((((((((((((
       400 bad_filter: the expression is longer than 4096 bytes (at character 4097)
     sort=-nmae

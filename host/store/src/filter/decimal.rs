@@ -91,7 +91,10 @@ impl Filter<'_> {
                 Some(Holds::Decimal(scale)) => Ok(scale.into()),
                 _ => Err(unexpected("the field is no decimal")),
             },
-            NodeKind::Add(a, b) | NodeKind::Subtract(a, b) => Ok(self.scale(a)?.max(self.scale(b)?)),
+            NodeKind::Add(a, b) | NodeKind::Subtract(a, b) | NodeKind::If(_, a, b) => {
+                Ok(self.scale(a)?.max(self.scale(b)?))
+            }
+            NodeKind::Children(asked) => self.measured_scale(asked),
             _ => Err(unexpected("decimals are added and subtracted only")),
         }
     }
@@ -111,6 +114,14 @@ impl Filter<'_> {
                 self.decimal(b, scale, &mut right)?;
                 let sign = if matches!(node.kind, NodeKind::Add(..)) { " + " } else { " - " };
                 sql.append(self.layouts.dialect().arithmetic(left, sign, right));
+            }
+            NodeKind::If(condition, yes, no) => {
+                self.choose(condition, yes, no, sql, |filter, node, sql| filter.decimal(node, scale, sql))?;
+            }
+            NodeKind::Children(asked) => {
+                let of = self.part(&asked.of)?;
+                let missing = scale.saturating_sub(self.measured_scale(asked)?);
+                sql.push("(").append(self.answer(asked, of)?).push(&format!(" * 1{})", "0".repeat(missing as usize)));
             }
             _ => {
                 let name = self.column(node)?.0;

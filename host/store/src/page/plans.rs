@@ -33,14 +33,12 @@ fn catalog() -> Catalog {
 }
 
 fn query(catalog: &Catalog, filter: &str, sort: &str) -> Query {
-    let object = catalog.find_object("salon.visit").unwrap();
-    let scope = Scope {
-        object: &object.name,
-        fields: &object.fields,
-        others: &|name| catalog.object(name).map(|object| &object.fields),
-        settings: &Default::default(),
-        parameters: &[],
-    };
+    query_of(catalog, "salon.visit", filter, sort)
+}
+
+fn query_of(catalog: &Catalog, object: &str, filter: &str, sort: &str) -> Query {
+    let object = catalog.find_object(object).unwrap();
+    let scope = Scope { object, objects: catalog, settings: &Default::default(), parameters: &[], zone: &catalog.zone };
     let sort = sort
         .split_terminator(',')
         .map(|key| SortKey { field: key.trim_start_matches('-').to_owned(), descending: key.starts_with('-') });
@@ -102,6 +100,22 @@ async fn frequent_filters_use_an_index() {
     ] {
         let plan = plan(&catalog, &query(&catalog, &filter, "")).await;
         assert!(plan.contains(wanted), "{filter}\n{plan}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_about_children_uses_the_index_of_their_reference() {
+    let catalog = catalog();
+    for filter in [
+        "salon.visits.via('contact').exists(v, v.ends_at > now)",
+        "salon.visits.via('contact').count(v) > 3",
+        "salon.visits.via('contact').sum(v, v.number, v.note != 'x') > 3",
+    ] {
+        let plan = plan(&catalog, &query_of(&catalog, "contact", filter, "")).await;
+        assert!(
+            plan.contains("SEARCH c") && plan.contains("INDEX salon.visit$contact (contact=?)"),
+            "{filter}\n{plan}"
+        );
     }
 }
 

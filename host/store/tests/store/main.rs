@@ -1,6 +1,5 @@
-//! What every store must do (`cases`), what those of
-//! SQLite and of PostgreSQL must do besides (`sqlite`, `postgres`), and that filters mean in SQL what they
-//! mean in memory (`filters`).
+//! What every store must do (`cases`), what those of SQLite and of PostgreSQL must do besides (`sqlite`, `postgres`), and
+//! that filters and aggregates mean in SQL what they mean in memory (`filters`, `aggregates`).
 //!
 //! A new case is a function in `cases` and a line in `suite!`; it runs on both databases.
 
@@ -11,6 +10,7 @@
     reason = "these are tests; clippy.toml allows it only within functions marked as such, not in their helpers"
 )]
 
+mod aggregates;
 mod cases;
 mod filters;
 mod postgres;

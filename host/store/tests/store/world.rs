@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use pergola_model::{
     Catalog, Fields, Id, Object, Query, Record,
     catalog::PluginSource,
-    expr::{Expression, Scope, Type},
+    expr::{ExprError, Expression, Scope, Type},
     query::SortKey,
 };
 use pergola_service::ports::store::{Store, StoreError};
@@ -66,7 +66,8 @@ pub(crate) fn catalog(manifest: &str) -> Catalog {
         digest: String::new(),
         settings: Default::default(),
     };
-    Catalog::build(&[source]).unwrap_or_else(|issues| panic!("{issues:#?}"))
+    let zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    Catalog::build_in(&[source], &zone).unwrap_or_else(|issues| panic!("{issues:#?}"))
 }
 
 /// A store with its tables made.
@@ -140,15 +141,20 @@ impl World {
 
     /// A condition over an object's records.
     pub(crate) fn expression(&self, object: &str, source: &str, parameters: &[Type]) -> Expression {
+        self.compile(object, source, parameters).unwrap_or_else(|error| panic!("{source}: {error}"))
+    }
+
+    /// The same, or what is wrong with it.
+    pub(crate) fn compile(&self, object: &str, source: &str, parameters: &[Type]) -> Result<Expression, ExprError> {
         let object = self.object(object);
         let scope = Scope {
-            object: &object.name,
-            fields: &object.fields,
-            others: &|name| self.catalog.object(name).map(|object| &object.fields),
+            object,
+            objects: &self.catalog,
             settings: &Default::default(),
             parameters,
+            zone: &self.catalog.zone,
         };
-        Expression::compile(source, &scope, &Type::Bool).unwrap_or_else(|error| panic!("{source}: {error}"))
+        Expression::compile(source, &scope, &Type::Bool)
     }
 }
 

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::{CatalogIssue, Draft, Issues, Objects, key, rules};
 use crate::{
     decl::{FieldDecl, RollupDecl, SequenceDecl},
-    expr::{Expression, Scope, Type},
+    expr::{Expression, Type},
     field::{Field, FieldType},
     name::{Name, ObjectName},
     nearest,
@@ -148,11 +148,13 @@ impl Place<'_> {
         let reads = value.reads();
         let told = if reads.now {
             Some("now: the stored value would not follow the clock; compare with now where it is read")
+        } else if reads.children {
+            Some("records that refer to it: use a rollup")
         } else if !reads.related.is_empty() {
             Some("other records: the stored value would not follow them; copy what it needs by a field with initial")
         } else if ["version", "updated_at"].iter().any(|key| reads.fields.contains(*key)) {
             Some("version or updated_at, which change with every write: use a field of its own")
-        } else if self.needs_settings(source, object, expected) {
+        } else if !rules::compiles_without_settings(source, self.draft, object, self.objects, expected) {
             Some("settings: the stored value would not follow them; use a number, or a field of its own")
         } else {
             None
@@ -162,17 +164,6 @@ impl Place<'_> {
             return None;
         }
         Some(value)
-    }
-
-    fn needs_settings(&self, source: &str, object: &Object, expected: &Type) -> bool {
-        let scope = Scope {
-            object: &object.name,
-            fields: &object.fields,
-            others: &|name| self.objects.all.get(name).map(|other| &other.fields),
-            settings: &std::collections::BTreeMap::new(),
-            parameters: &[],
-        };
-        Expression::compile(source, &scope, expected).is_err()
     }
 
     fn sequence(

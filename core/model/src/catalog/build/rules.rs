@@ -9,7 +9,7 @@ mod unique;
 
 use indexmap::IndexMap;
 
-use super::{CatalogIssue, Draft, HANDLERS_MAX, Issues, Objects, constraint_name, objects::target};
+use super::{CatalogIssue, Draft, HANDLERS_MAX, Issues, Objects, Seen, constraint_name, objects::target};
 use crate::{
     decl::ObjectDecl,
     expr::{Expression, Scope, Type},
@@ -262,6 +262,25 @@ fn timers(draft: &Draft<'_>, objects: &Objects, rules: &mut IndexMap<ObjectName,
     }
 }
 
+/// Whether the expression means something without any setting of the plugin.
+pub(super) fn compiles_without_settings(
+    source: &str,
+    draft: &Draft<'_>,
+    object: &Object,
+    objects: &Objects,
+    expected: &Type,
+) -> bool {
+    let seen = Seen { objects, from: draft };
+    let scope = Scope {
+        object,
+        objects: &seen,
+        settings: &std::collections::BTreeMap::new(),
+        parameters: &[],
+        zone: draft.zone,
+    };
+    Expression::compile(source, &scope, expected).is_ok()
+}
+
 pub(super) fn compile(
     source: &str,
     draft: &Draft<'_>,
@@ -271,13 +290,8 @@ pub(super) fn compile(
     path: &str,
     issues: &mut Issues<'_>,
 ) -> Option<Expression> {
-    let scope = Scope {
-        object: &object.name,
-        fields: &object.fields,
-        others: &|name| objects.all.get(name).map(|other| &other.fields),
-        settings: &draft.settings,
-        parameters: &[],
-    };
+    let seen = Seen { objects, from: draft };
+    let scope = Scope { object, objects: &seen, settings: &draft.settings, parameters: &[], zone: draft.zone };
     match Expression::compile(source, &scope, expected) {
         Ok(expression) => Some(expression),
         Err(error) => {

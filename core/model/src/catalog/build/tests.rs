@@ -4,6 +4,7 @@ mod derived;
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use serde_json::json;
 
 use super::*;
@@ -79,7 +80,7 @@ fn issues(manifests: &[(&str, &str)]) -> String {
         .iter()
         .map(|(id, rest)| source(&format!("id = \"{id}\"\nversion = \"1.0.0\"\napi = \"0.1\"\n{rest}")))
         .collect();
-    let found = build(&sources).expect_err("the catalog was built");
+    let found = build(&sources, &TimeZone::UTC).expect_err("the catalog was built");
     found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
@@ -89,7 +90,7 @@ fn names<'a, T>(all: &'a [T], name: impl Fn(&'a T) -> &'a str) -> Vec<&'a str> {
 
 #[test]
 fn the_core_alone_is_a_catalog() {
-    let catalog = build(&[]).unwrap();
+    let catalog = build(&[], &TimeZone::UTC).unwrap();
     assert!(catalog.plugins.is_empty());
     let contact = catalog.find_by_plural(None, "contacts").unwrap();
     assert_eq!(contact.title.as_deref(), Some("name"));
@@ -110,7 +111,7 @@ fn the_core_alone_is_a_catalog() {
 #[test]
 fn objects_of_plugins_are_linked_whatever_the_order_of_sources() {
     for sources in [[source(BOOKING), source(SALON)], [source(SALON), source(BOOKING)]] {
-        let catalog = build(&sources).unwrap();
+        let catalog = build(&sources, &TimeZone::UTC).unwrap();
         let order: Vec<&str> = catalog.plugins.keys().map(PluginId::as_str).collect();
         assert_eq!(order, ["booking", "a_salon"], "required ones first");
         assert_eq!(names(&catalog.hooks, |hook| hook.plugin.as_str()), ["booking", "a_salon"]);
@@ -125,7 +126,7 @@ fn objects_of_plugins_are_linked_whatever_the_order_of_sources() {
 
 #[test]
 fn rules_of_an_object_are_ready_for_use() {
-    let catalog = build(&[source(BOOKING), source(SALON)]).unwrap();
+    let catalog = build(&[source(BOOKING), source(SALON)], &TimeZone::UTC).unwrap();
     let object = catalog.find_object("booking.appointment").unwrap();
     assert_eq!(object.plural, "appointments");
     assert_eq!(object.field("status").unwrap().default, Value::from("booked"), "defaults are normalised");
@@ -150,7 +151,7 @@ fn rules_of_an_object_are_ready_for_use() {
 
 #[test]
 fn grants_are_what_the_manifest_asks() {
-    let catalog = build(&[source(BOOKING)]).unwrap();
+    let catalog = build(&[source(BOOKING)], &TimeZone::UTC).unwrap();
     let grants = &catalog.plugins.get("booking").unwrap().grants;
     let contact = ObjectName::new("contact").unwrap();
     assert!(grants.allow(Operation::Create, &contact));
@@ -162,7 +163,7 @@ fn grants_are_what_the_manifest_asks() {
 fn settings_are_the_businesss_over_the_defaults() {
     let mut booking = source(BOOKING);
     let settings = |source: &PluginSource| {
-        build(std::slice::from_ref(source)).map(|catalog| catalog.plugins["booking"].settings.clone())
+        build(std::slice::from_ref(source), &TimeZone::UTC).map(|catalog| catalog.plugins["booking"].settings.clone())
     };
     let notice = |text: &str| BTreeMap::from([("notice".to_owned(), Value::Duration(text.parse().unwrap()))]);
     assert_eq!(settings(&booking).unwrap(), notice("PT24H"));
@@ -432,7 +433,7 @@ fn a_long_constraint_name_is_shortened_and_stays_unique() {
 
 #[test]
 fn a_type_is_what_its_field_says() {
-    let catalog = build(&[]).unwrap();
+    let catalog = build(&[], &TimeZone::UTC).unwrap();
     let contact = catalog.find_object("contact").unwrap();
     assert_eq!(contact.field("phone").unwrap().kind, FieldType::Phone);
     assert!(contact.field("name").unwrap().required);

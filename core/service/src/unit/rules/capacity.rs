@@ -14,8 +14,8 @@ use pergola_model::{
     object::{Capacity, Room, Waiting},
 };
 
-use super::{Planned, Related, Unit, hold::hold_over, not_computable};
-use crate::{error::Error, mutants::Rule};
+use super::{Planned, Unit, hold::hold_over};
+use crate::{error::Error, mutants::Rule, unit::surroundings::not_computable};
 
 /// The largest size of a record: so many of the largest batch are far from the end of 64 bits.
 const SIZE_MAX: i64 = 1_000_000_000;
@@ -166,7 +166,7 @@ impl Unit {
     /// In what the record takes how much room, if it takes any.
     pub(super) fn claim(&self, rule: &Capacity, record: &Record) -> Result<Claim, Error> {
         let Some(on) = record.fields.get(&rule.on).as_ref_id() else { return Ok(None) };
-        let env = Env { record, related: &Related::new(), now: self.now, parameters: &[] };
+        let env = Env { record, related: &BTreeMap::new(), children: &(), now: self.now, parameters: &[] };
         if let Some(when) = &rule.when
             && !when.holds(&env).map_err(|error| not_computable(when, &error))?
         {
@@ -208,8 +208,8 @@ impl Unit {
     /// How much room a record offers that others refer to.
     fn max(&self, rule: &Capacity, target: Record) -> Result<Option<i64>, Error> {
         let record = Record { fields: Fields::new().with(rule.on.clone(), target.id), ..target.clone() };
-        let related = Related::from([(rule.on.clone(), target)]);
-        let env = Env { record: &record, related: &related, now: self.now, parameters: &[] };
+        let related = BTreeMap::from([(vec![rule.on.clone()], target)]);
+        let env = Env { record: &record, related: &related, children: &(), now: self.now, parameters: &[] };
         let max = rule.max.evaluate(&env).map_err(|error| not_computable(&rule.max, &error))?;
         Ok(if let Value::Integer(max) = max { Some(max) } else { None })
     }

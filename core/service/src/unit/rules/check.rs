@@ -13,9 +13,9 @@ impl Unit {
         }
         let records: Vec<_> = touched.iter().map(|one| one.record).collect();
         let expressions: Vec<_> = object.checks.iter().map(|check| &check.rule).collect();
-        let related = self.related_all(object, &records, &expressions).await?;
-        for (record, related) in records.iter().zip(&related) {
-            let env = Env { record, related, now: self.now, parameters: &[] };
+        let around = self.surroundings_all(object, &records, &expressions).await?;
+        for (record, around) in records.iter().zip(&around) {
+            let env = around.env(record, self.now);
             let language = &self.locale.language;
             let issues: Vec<_> = object.checks.iter().filter_map(|check| issue(check, &env, language)).collect();
             if !issues.is_empty() {

@@ -5,10 +5,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use pergola_model::{FieldIssue, Id, Object, Record, Value, expr::Env, json, object::Exclude};
+use pergola_model::{FieldIssue, Id, Object, Record, Value, json, object::Exclude};
 
-use super::{Touched, Unit, hold::hold_over, not_computable};
-use crate::{error::Error, mutants::Rule, ports::store::Overlap};
+use super::{Touched, Unit, hold::hold_over};
+use crate::{error::Error, mutants::Rule, ports::store::Overlap, unit::surroundings::not_computable};
 
 impl Unit {
     /// Passes when none of the stored records overlaps another under the object's rules.
@@ -59,11 +59,10 @@ impl Unit {
             }
         }
         let Some(when) = &rule.when else { return Ok(records) };
-        let related = self.related_all(object, &records, &[when]).await?;
+        let around = self.surroundings_all(object, &records, &[when]).await?;
         let mut live = Vec::with_capacity(records.len());
-        for (record, related) in records.into_iter().zip(&related) {
-            let env = Env { record, related, now: self.now, parameters: &[] };
-            if when.holds(&env).map_err(|error| not_computable(when, &error))? {
+        for (record, around) in records.into_iter().zip(&around) {
+            if when.holds(&around.env(record, self.now)).map_err(|error| not_computable(when, &error))? {
                 live.push(record);
             }
         }

@@ -77,11 +77,11 @@ impl Lookup {
         let source = format!("{field} in [{}]", names.join(","));
         let catalog = base.catalog();
         let scope = Scope {
-            object: &object.name,
-            fields: &object.fields,
-            others: &|name| catalog.object(name).map(|other| &other.fields),
+            object,
+            objects: catalog.as_ref(),
             settings: &BTreeMap::new(),
             parameters: &vec![object.field(field).map_or(Type::Id, |field| Type::of_field(&field.kind)); VALUES_MAX],
+            zone: &catalog.zone,
         };
         let filter = Expression::compile(&source, &scope, &Type::Bool)?;
         self.filters.insert(key, filter.clone());

@@ -149,7 +149,8 @@ impl Base for Fake {
     async fn list(&self, query: &Query) -> Result<Page, Error> {
         let state = self.state.lock().unwrap();
         let records = state.iter().filter(|(name, record)| {
-            let env = Env { record, related: &BTreeMap::new(), now: query.now, parameters: &query.parameters };
+            let env =
+                Env { record, related: &BTreeMap::new(), children: &(), now: query.now, parameters: &query.parameters };
             *name == query.object && query.filter.as_ref().is_none_or(|filter| filter.holds(&env).unwrap())
         });
         Ok(Page { records: records.map(|(_, record)| record.clone()).collect(), next: None })

@@ -68,7 +68,8 @@ pub(super) fn check(
 /// How much room there is must be the same for all that are in it, and change with a write of that alone.
 fn check_max(max: Option<&Expression>, decl: &CapacityDecl, place: &Place<'_>, issues: &mut Issues<'_>) {
     let Some(reads) = max.map(Expression::reads) else { return };
-    if !reads.fields.is_empty() || reads.now || reads.related.iter().any(|(via, _)| *via != decl.on.as_str()) {
+    let is_elsewhere = reads.related.iter().any(|(path, _)| path.as_slice() != [decl.on.as_str()]);
+    if !reads.fields.is_empty() || reads.now || reads.children || is_elsewhere {
         let message = format!("max is a number or made of fields of what {0} refers to, such as {0}.seats", decl.on);
         issues.add(format!("{}.max", place.path), message);
     }

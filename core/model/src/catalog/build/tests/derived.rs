@@ -37,7 +37,7 @@ fn formulas_stand_after_what_they_read_and_rollups_are_fed() {
         "#,
     );
     let source = source(&format!("id = \"shop\"\nversion = \"1.0.0\"\napi = \"0.1\"\n{text}"));
-    let catalog = build(&[source]).unwrap();
+    let catalog = build(&[source], &jiff::tz::TimeZone::UTC).unwrap();
     let sale = catalog.find_object("shop.sale").unwrap();
     let keys: Vec<&str> = sale.derived.formulas.iter().map(|one| one.key.as_str()).collect();
     assert_eq!(keys, ["first", "second", "third"]);
