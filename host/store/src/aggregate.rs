@@ -12,8 +12,8 @@ use pergola_service::ports::store::StoreError;
 use crate::{
     dialect::Row,
     error::unexpected,
-    filter::{Filter, sum_parts},
-    layout::Holds,
+    filter::Filter,
+    layout::{Holds, Layouts},
     row::Cells,
     session::Session,
     sql::Sql,
@@ -27,12 +27,13 @@ pub(crate) async fn ask(session: &mut Session, catalog: &Catalog, asked: &Aggreg
     let mut columns = Vec::new();
     let mut groups = Vec::with_capacity(asked.groups.len());
     for group in &asked.groups {
-        columns.push(filter.part(group.root())?);
-        groups.push(filter.holds(group.root(), &asked.object)?);
+        let holds = filter.holds(group.root(), &asked.object)?;
+        columns.push(session.layouts().read(filter.part(group.root())?, &holds));
+        groups.push(holds);
     }
     let mut measures = Vec::with_capacity(asked.measures.len());
     for measure in &asked.measures {
-        measures.push(Read::new(&mut filter, measure, &asked.object, &mut columns)?);
+        measures.push(Read::new(session.layouts(), &mut filter, measure, &asked.object, &mut columns)?);
     }
     let condition = asked.filter.as_ref().map(|by| filter.compile(by.root())).transpose()?;
     let mut sql = Sql::new("SELECT ");
@@ -72,6 +73,7 @@ enum Read {
 impl Read {
     /// Adds the measure's columns to the statement.
     fn new(
+        layouts: &Layouts,
         filter: &mut Filter<'_>,
         measure: &Measure,
         object: &ObjectName,
@@ -98,8 +100,8 @@ impl Read {
                     Holds::Decimal(scale) => scale.into(),
                     _ => 0,
                 };
-                let value = call("(", filter.part(of.root())?);
-                let (high, low) = sum_parts(&value);
+                let value = filter.part(of.root())?;
+                let (high, low) = layouts.dialect().sum_parts(value.clone());
                 columns.extend([call("count(", value), high, low]);
                 if is_money(of) {
                     currencies(filter, of, Self::Sum { scale }, columns)
@@ -109,11 +111,12 @@ impl Read {
             }
             MeasureKind::Min(of) | MeasureKind::Max(of) => {
                 let function = if matches!(measure.kind, MeasureKind::Min(_)) { "min(" } else { "max(" };
-                columns.push(call(function, filter.part(of.root())?));
+                let holds = if is_money(of) { Holds::Integer } else { filter.holds(of.root(), object)? };
+                columns.push(layouts.read(call(function, filter.part(of.root())?), &holds));
                 if is_money(of) {
-                    return currencies(filter, of, Self::Value(Holds::Integer), columns);
+                    return currencies(filter, of, Self::Value(holds), columns);
                 }
-                Ok(Self::Value(filter.holds(of.root(), object)?))
+                Ok(Self::Value(holds))
             }
         }
     }

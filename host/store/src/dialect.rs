@@ -147,6 +147,61 @@ impl Dialect {
         sql
     }
 
+    /// Division towards zero: [`Self::arithmetic`] gives PostgreSQL numbers that would be divided to fractions.
+    pub(crate) fn divide(&self, a: Sql, by: i64) -> Sql {
+        let (before, between) = match self {
+            Self::Sqlite => ("(", " / "),
+            Self::Postgres(_) => ("div(", ", "),
+        };
+        let mut sql = Sql::new(before);
+        sql.append(a).push(between).push(&by.to_string()).push(")");
+        sql
+    }
+
+    /// A whole number that is read from a row, where it has 64 bits.
+    pub(crate) fn whole(&self, number: Sql) -> Sql {
+        if *self == Self::Sqlite {
+            return number;
+        }
+        let mut sql = Sql::new("CAST(");
+        sql.append(number).push(" AS BIGINT)");
+        sql
+    }
+
+    /// The sum of whole numbers as two columns, which are both null if there is none: the first times 2³², and the
+    /// second, are the sum. SQLite makes an error of a sum that leaves 64 bits on the way, so it sums the upper and the
+    /// lower halves of the numbers apart; PostgreSQL's sums have all their digits.
+    pub(crate) fn sum_parts(&self, of: Sql) -> (Sql, Sql) {
+        let around = |before: &str, after: &str| {
+            let mut sql = Sql::new(before);
+            sql.append(of.clone()).push(after);
+            sql
+        };
+        match self {
+            Self::Sqlite => (around("sum((", ") >> 32)"), around("sum((", ") & 4294967295)")),
+            Self::Postgres(_) => {
+                (around("CAST(div(sum(", "), 4294967296) AS BIGINT)"), around("CAST(sum(", ") % 4294967296 AS BIGINT)"))
+            }
+        }
+    }
+
+    /// The sum of whole numbers in an expression, 0 of none.
+    pub(crate) fn sum(&self, of: Sql) -> Sql {
+        let mut sql = Sql::new("COALESCE(");
+        match self {
+            Self::Sqlite => {
+                let (high, low) = self.sum_parts(of);
+                sql.push("(").append(high).push(" + (").append(low.clone()).push(" >> 32)) * 4294967296 + (");
+                sql.append(low).push(" & 4294967295)");
+            }
+            Self::Postgres(_) => {
+                sql.push("sum(").append(of).push(")");
+            }
+        }
+        sql.push(", 0)");
+        sql
+    }
+
     /// Whether a JSON array of texts has an element.
     pub(crate) fn has_element(&self, array: Sql, element: Sql) -> Sql {
         let (before, after) = match self {

@@ -24,7 +24,7 @@ use pergola_model::{
 };
 use pergola_service::ports::store::StoreError;
 
-pub(crate) use children::{ask, sum_parts};
+pub(crate) use children::ask;
 
 use crate::{
     error::unexpected,

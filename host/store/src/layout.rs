@@ -9,7 +9,7 @@ use pergola_model::{Field, FieldType, Object, ObjectName};
 
 use crate::{
     dialect::Dialect,
-    sql::{Kind, quote},
+    sql::{Kind, Sql, quote},
 };
 
 /// What a column holds. Text-like field types are held alike, so that a field can change from one to another.
@@ -191,6 +191,14 @@ impl Layouts {
     /// Which database they are for.
     pub(crate) fn dialect(&self) -> &Dialect {
         &self.dialect
+    }
+
+    /// What an expression calculates as a column of a row, to be read as what it holds.
+    pub(crate) fn read(&self, value: Sql, holds: &Holds) -> Sql {
+        match holds {
+            Holds::Integer | Holds::Decimal(_) | Holds::DateTime | Holds::Duration => self.dialect.whole(value),
+            _ => value,
+        }
     }
 
     /// The object's layout; made anew when another catalog gave it other fields.

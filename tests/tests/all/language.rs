@@ -35,7 +35,7 @@ async fn lesson(host: &TestHost, course: &Json, starts_at: &str) -> Json {
 
 #[tokio::test]
 async fn a_guard_counts_children_and_follows_paths() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     host.install_manifest(STUDIO).await.unwrap();
     let course = course(&host, "House").await;
     lesson(&host, &course, "2030-01-01T10:00:00Z").await;
@@ -53,7 +53,7 @@ async fn a_guard_counts_children_and_follows_paths() {
 
 #[tokio::test]
 async fn a_filter_on_children_answers_otherwise_at_once_when_one_is_gone() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     host.install_manifest(STUDIO).await.unwrap();
     let course = course(&host, "Mill").await;
     let lesson = lesson(&host, &course, "2030-01-01T10:00:00Z").await;

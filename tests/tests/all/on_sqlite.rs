@@ -6,6 +6,10 @@ use pergola_testkit::Backend;
 mod bin;
 #[path = "booking.rs"]
 mod booking;
+#[path = "language.rs"]
+mod language;
+#[path = "reports.rs"]
+mod reports;
 #[path = "salon.rs"]
 mod salon;
 #[path = "unit_of_work.rs"]

@@ -22,7 +22,7 @@ fn rubles(amount: i64) -> Json {
 
 #[tokio::test]
 async fn visits_revenue_and_average_check_by_master_and_month() {
-    let salon = Salon::open(pergola_testkit::Backend::Sqlite).await;
+    let salon = Salon::open(super::backend()).await;
     let start = at(0, 0, 0).to_zoned(jiff::tz::TimeZone::get("Europe/Moscow").unwrap());
     let days_left = i64::from(start.days_in_month() - start.day());
     let visits = [(1, &salon.anna, &salon.haircut), (2, &salon.anna, &salon.nails), (3, &salon.boris, &salon.haircut)];
@@ -68,7 +68,7 @@ async fn visits_revenue_and_average_check_by_master_and_month() {
 
 #[tokio::test]
 async fn conversion_by_stage() {
-    let host = TestHost::start().await.unwrap();
+    let host = TestHost::start_on(super::backend()).await.unwrap();
     let pipeline = host.create("pipeline", &json!({"name": "Sales"})).await.unwrap()["id"].clone();
     for (name, kind, deals) in [("New", "open", 3), ("Won", "won", 2), ("Lost", "lost", 1)] {
         let stage = host.create("stage", &json!({"name": name, "pipeline": pipeline, "kind": kind})).await.unwrap();

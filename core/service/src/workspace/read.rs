@@ -119,10 +119,11 @@ impl Workspace {
 
     async fn put_locale_once(&self, locale: Locale, json: &serde_json::Value) -> Result<(), Error> {
         let _alone = self.0.gate.write().await;
+        let mut tx = self.0.store.write().await?;
+        tx.lock(&[super::install::SCHEMA.to_owned()]).await?;
         let stored = self.list_plugins().await?;
         let sources = stored.iter().map(super::install::source_of).collect::<Result<Vec<_>, _>>()?;
         let catalog = Catalog::build_in(&sources, &locale.zone).map_err(Error::Manifest)?;
-        let mut tx = self.0.store.write().await?;
         tx.put_setting("locale", json).await?;
         tx.commit().await?;
         self.set_catalog(Arc::new(catalog));

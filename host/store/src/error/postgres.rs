@@ -29,6 +29,10 @@ pub(super) fn from_failure(failure: &PgDatabaseError, object: Option<&Object>) -
         "23503" => StoreError::Reference,
         // Serialization failure, deadlock, lock not available in time.
         "40001" | "40P01" | "55P03" => StoreError::Interrupted,
+        // Arithmetic left 64 bits, or the calendar.
+        "22003" | "22008" => StoreError::Range(
+            "a number or a day leaves its range: leave out the records for which it does, or calculate less".to_owned(),
+        ),
         // A disk, or a quota of it.
         "53100" => StoreError::Full,
         // The statement's time is over, or there is no memory or no connection left.

@@ -46,12 +46,15 @@ impl Filter<'_> {
         let mut sql = Sql::new("(");
         match &node.kind {
             NodeKind::LocalDay(at, zone) if !node.is_fixed() => {
-                sql.append(self.local(at, zone)?).push(&format!(" / {DAY} - {DAYS_SHIFT})"));
+                let local = self.local(at, zone)?;
+                sql.append(self.layouts.dialect().divide(local, DAY)).push(&format!(" - {DAYS_SHIFT})"));
             }
             NodeKind::Add(day, by) | NodeKind::Subtract(day, by) if !node.is_fixed() => {
                 let is_sum = matches!(node.kind, NodeKind::Add(..));
                 sql.append(self.day_number(day)?).push(if is_sum { " + " } else { " - " });
-                sql.append(whole(self.part(by)?)).push(&format!(" / {DAY})"));
+                let mut length = Sql::new("(");
+                length.append(self.part(by)?).push(")");
+                sql.append(self.layouts.dialect().divide(length, DAY)).push(")");
             }
             _ => {
                 let text = self.day(node)?;
@@ -118,26 +121,20 @@ impl Filter<'_> {
             ClockPart::Minutes => (60_000_000, 60),
         };
         let mut sql = Sql::new("(");
-        sql.append(self.local(at, zone)?).push(&format!(" / {unit} % {most})"));
+        let local = self.local(at, zone)?;
+        sql.append(self.layouts.dialect().divide(local, unit)).push(&format!(" % {most})"));
         Ok(sql)
     }
 
     /// Local microseconds since 12,000 years before 1970.
     fn local(&mut self, at: &Node, zone: &TimeZone) -> Result<Sql, StoreError> {
-        let at = whole(self.part(at)?);
+        let at = self.part(at)?;
         let (first, changes) = offsets(zone);
         let shift = DAYS_SHIFT.checked_mul(DAY).ok_or_else(|| unexpected("12,000 years fit in 64 bits"))?;
         let mut sql = Sql::new("(");
         sql.append(at.clone()).push(&format!(" + {shift} + ")).append(offset(&at, first, &changes)).push(")");
         Ok(sql)
     }
-}
-
-/// As a whole number: sums of columns are of an exact type on PostgreSQL, in which a division leaves a fraction.
-pub(super) fn whole(value: Sql) -> Sql {
-    let mut sql = Sql::new("CAST((");
-    sql.append(value).push(") AS BIGINT)");
-    sql
 }
 
 /// The offset at an instant, in microseconds: by halves, so that it takes few comparisons.

@@ -3,12 +3,11 @@
 use jiff::Timestamp;
 use pergola_model::{
     Catalog, Id, Value,
-    expr::{Children, Measured, Node},
+    expr::{Children, Measured},
 };
 use pergola_service::ports::store::StoreError;
 
 use super::Filter;
-use super::calendar::whole;
 use crate::{error::unexpected, layout::Holds, row, session::Session, sql::Sql};
 
 /// The answer about the records that refer to one.
@@ -24,13 +23,14 @@ pub(crate) async fn ask(
     let mut filter = Filter::new(session.layouts(), catalog, &layout, now, &[]);
     let mut id = Sql::default();
     id.bind(of);
-    let mut sql = Sql::new("SELECT ");
-    sql.append(filter.answer(asked, id)?);
+    let answer = filter.answer(asked, id)?;
     let holds = match &asked.measured {
         Measured::Exists => Holds::Bool,
         Measured::Count => Holds::Integer,
         Measured::Sum(node) | Measured::Min(node) | Measured::Max(node) => filter.holds(node, &asked.object)?,
     };
+    let mut sql = Sql::new("SELECT ");
+    sql.append(session.layouts().read(answer, &holds));
     let row = session.fetch_optional(sql).await?.ok_or_else(|| unexpected("an answer is one row"))?;
     row::Cells::new(&row).take_value(&holds)
 }
@@ -42,9 +42,9 @@ impl Filter<'_> {
             let measure = match &asked.measured {
                 Measured::Exists => Sql::new("1"),
                 Measured::Count => Sql::new("count(*)"),
-                Measured::Sum(node) => sum(&inner.measured(node)?),
-                Measured::Min(node) => around("min(", inner.measured(node)?),
-                Measured::Max(node) => around("max(", inner.measured(node)?),
+                Measured::Sum(node) => inner.layouts.dialect().sum(inner.part(node)?),
+                Measured::Min(node) => around("min(", inner.part(node)?),
+                Measured::Max(node) => around("max(", inner.part(node)?),
             };
             let filter = asked.filter.as_ref().map(|filter| inner.compile(filter)).transpose()?;
             let word = if asked.measured == Measured::Exists { "EXISTS (SELECT " } else { "(SELECT " };
@@ -70,10 +70,6 @@ impl Filter<'_> {
         }
     }
 
-    fn measured(&mut self, node: &Node) -> Result<Sql, StoreError> {
-        Ok(around("(", self.part(node)?))
-    }
-
     /// Compiles over the children, whose table has the name `c`.
     fn among<T>(
         &mut self,
@@ -92,23 +88,5 @@ impl Filter<'_> {
 fn around(before: &str, inner: Sql) -> Sql {
     let mut sql = Sql::new(before);
     sql.append(inner).push(")");
-    sql
-}
-
-/// The upper and the lower halves of the values, summed apart, so that no sum leaves 64 bits on the way.
-pub(crate) fn sum_parts(of: &Sql) -> (Sql, Sql) {
-    let half = |operation: &str| {
-        let mut sql = Sql::new("CAST(sum(");
-        sql.append(whole(of.clone())).push(operation).push(") AS BIGINT)");
-        sql
-    };
-    (half(" >> 32"), half(" & 4294967295"))
-}
-
-fn sum(of: &Sql) -> Sql {
-    let (high, low) = sum_parts(of);
-    let mut sql = Sql::new("COALESCE((");
-    sql.append(high).push(" + (").append(low.clone()).push(" >> 32)) * 4294967296 + (");
-    sql.append(low).push(" & 4294967295), 0)");
     sql
 }

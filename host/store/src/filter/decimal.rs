@@ -121,7 +121,9 @@ impl Filter<'_> {
             NodeKind::Children(asked) => {
                 let of = self.part(&asked.of)?;
                 let missing = scale.saturating_sub(self.measured_scale(asked)?);
-                sql.push("(").append(self.answer(asked, of)?).push(&format!(" * 1{})", "0".repeat(missing as usize)));
+                let answer = self.answer(asked, of)?;
+                let factor = Sql::new(format!("1{}", "0".repeat(missing as usize)));
+                sql.append(self.layouts.dialect().arithmetic(answer, " * ", factor));
             }
             _ => {
                 let name = self.column(node)?.0;

@@ -18,7 +18,8 @@ use tokio::runtime::Runtime;
 
 use crate::{
     filters::{Asked, Sample, generate},
-    world::now,
+    postgres, sqlite,
+    world::{World, now},
 };
 
 const GROUPS: [&str; 14] = [
@@ -214,7 +215,17 @@ fn in_order(mut rows: Vec<Row>) -> Vec<String> {
 }
 
 #[test]
-fn groups_and_sums_are_in_sql_what_they_are_one_by_one() {
+fn groups_and_sums_are_on_sqlite_what_they_are_one_by_one() {
+    ask_at_random(20, sqlite::world);
+}
+
+#[test]
+fn groups_and_sums_are_on_postgres_what_they_are_one_by_one() {
+    ask_at_random(10, postgres::world);
+}
+
+/// Random records, each asked about by random groups and measures.
+fn ask_at_random<F: Future<Output = World>>(cases: u32, make: impl Fn() -> F) {
     let runtime = Runtime::new().unwrap();
     let world = (
         prop::collection::vec((generate::fields(), prop::option::of(0..6_usize), prop::option::of(0..3_usize)), 14),
@@ -231,10 +242,10 @@ fn groups_and_sums_are_in_sql_what_they_are_one_by_one() {
         ])),
     );
     let questions = prop::collection::vec(question, 40);
-    let mut runner = TestRunner::new(Config { cases: 20, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let result = runner.run(&(world, questions), |((fields, contacts), questions)| {
         runtime.block_on(async {
-            let sample = Sample::new(crate::sqlite::world().await, fields, contacts).await;
+            let sample = Sample::new(make().await, fields, contacts).await;
             for (groups, measures, filter) in questions {
                 let (groups, measures) = (groups.join(","), measures.join(","));
                 let text = AggregateText {
@@ -262,8 +273,17 @@ fn groups_and_sums_are_in_sql_what_they_are_one_by_one() {
 }
 
 #[tokio::test]
-async fn more_groups_than_there_may_be_are_an_error_that_says_so() {
-    let sample = Sample::new(crate::sqlite::world().await, Vec::new(), Vec::new()).await;
+async fn more_groups_than_there_may_be_are_an_error_on_sqlite_that_says_so() {
+    ask_too_much(sqlite::world().await).await;
+}
+
+#[tokio::test]
+async fn more_groups_than_there_may_be_are_an_error_on_postgres_that_says_so() {
+    ask_too_much(postgres::world().await).await;
+}
+
+async fn ask_too_much(world: World) {
+    let sample = Sample::new(world, Vec::new(), Vec::new()).await;
     let records: Vec<_> = (0..10_001_i64)
         .map(|number| sample.world.record(pergola_model::Fields::new().with("amount", number)))
         .collect();
