@@ -9,14 +9,17 @@ use pergola_model::{
     expr::{Expression, Scope, Type},
     query::{
         self, Cursor,
-        aggregate::{Aggregate, AggregateText},
+        aggregate::{Aggregate, AggregateText, Table},
     },
 };
 
 use crate::{
+    balances::{BalancePage, BalanceQuery},
     error::Error,
     lookup::{Address, Holder},
-    ports::plugins::{Budget, Failure, GuestQuery, Host, OutgoingMessage, Request, Response},
+    ports::plugins::{
+        Budget, Failure, GuestAggregate, GuestBalances, GuestQuery, Host, OutgoingMessage, Request, Response,
+    },
     rights::Rights,
     workspace::{RecordOf, Workspace, no_object},
 };
@@ -39,6 +42,10 @@ pub(crate) trait Access: Send {
     async fn find(&mut self, rights: &Rights, object: &ObjectName, id: Id) -> Result<Option<Record>, Error>;
     /// Lists within the rights.
     async fn list(&mut self, rights: &Rights, query: &Query) -> Result<Page, Error>;
+    /// Answers a question about groups within the rights.
+    async fn aggregate(&mut self, rights: &Rights, asked: &Aggregate) -> Result<Table, Error>;
+    /// Lists balances within the rights.
+    async fn balances(&mut self, rights: &Rights, query: &BalanceQuery) -> Result<BalancePage, Error>;
     /// Who has the phone number, within the rights.
     async fn lookup(&mut self, rights: &Rights, number: &str) -> Result<Vec<Holder>, Error>;
     /// Applies within the rights, all or nothing.
@@ -50,6 +57,8 @@ pub(crate) async fn answer(access: &mut dyn Access, rights: &Rights, request: Re
     let answered = match request {
         Request::Get { object, id } => get(access, rights, &object, id).await,
         Request::Query(guest) => page(access, rights, guest).await,
+        Request::Aggregate(guest) => aggregate(access, rights, guest).await,
+        Request::Balances(guest) => balances(access, rights, guest).await,
         Request::Apply(changes) => access.apply(rights, changes).await.map(Response::Records),
         Request::Lookup { number } => access.lookup(rights, &number).await.map(Response::Holders),
         Request::QueueMessage(message) => queue_message(access, rights, message).await.map(Response::Id),
@@ -78,6 +87,31 @@ async fn page(access: &mut dyn Access, rights: &Rights, guest: GuestQuery) -> Re
     Ok(Response::Page { columns, records: page.records, next: page.next.map(|cursor| cursor.encode()) })
 }
 
+async fn aggregate(access: &mut dyn Access, rights: &Rights, guest: GuestAggregate) -> Result<Response, Error> {
+    let catalog = access.catalog();
+    let object = object_named(&catalog, &guest.object)?;
+    let text = AggregateText {
+        filter: &guest.filter,
+        groups: &guest.groups,
+        measures: &guest.measures,
+        sort: &guest.sort,
+        limit: guest.limit,
+    };
+    let asked = compile_aggregate(&catalog, &object, text, guest.parameters, access.now())?;
+    access.aggregate(rights, &asked).await.map(Response::Table)
+}
+
+async fn balances(access: &mut dyn Access, rights: &Rights, guest: GuestBalances) -> Result<Response, Error> {
+    let object = object_named(&access.catalog(), &guest.object)?.name.clone();
+    let query = BalanceQuery { object, account: guest.account, after: guest.after, limit: rows_of(guest.limit) };
+    access.balances(rights, &query).await.map(Response::Balances)
+}
+
+/// Rows of a page, as a guest asks for them.
+fn rows_of(limit: u32) -> u32 {
+    if limit == 0 { GUEST_LIMIT.0 } else { limit.min(GUEST_LIMIT.1) }
+}
+
 fn object_named(catalog: &Catalog, name: &str) -> Result<Arc<Object>, Error> {
     catalog.find_object(name).cloned().ok_or_else(|| no_object(name))
 }
@@ -94,7 +128,7 @@ fn compile_query(catalog: &Catalog, object: &Object, guest: GuestQuery, now: Tim
     };
     let sort = parse_sort(object, &guest.sort)?;
     let after = guest.after.as_deref().map(|text| decode_cursor(object, text, &sort)).transpose()?;
-    let limit = if guest.limit == 0 { GUEST_LIMIT.0 } else { guest.limit.min(GUEST_LIMIT.1) };
+    let limit = rows_of(guest.limit);
     let fields = (!guest.fields.is_empty()).then_some(guest.fields);
     Ok(Query { object: object.name.clone(), filter, parameters: guest.parameters, now, sort, fields, limit, after })
 }
@@ -294,6 +328,14 @@ impl Access for WorkspaceHost {
 
     async fn list(&mut self, rights: &Rights, query: &Query) -> Result<Page, Error> {
         self.workspace.list_with(rights, query).await
+    }
+
+    async fn aggregate(&mut self, rights: &Rights, asked: &Aggregate) -> Result<Table, Error> {
+        self.workspace.aggregate_with(rights, asked).await
+    }
+
+    async fn balances(&mut self, rights: &Rights, query: &BalanceQuery) -> Result<BalancePage, Error> {
+        self.workspace.balances_with(rights, query).await
     }
 
     async fn lookup(&mut self, rights: &Rights, number: &str) -> Result<Vec<Holder>, Error> {

@@ -1,6 +1,5 @@
 //! One business: its catalog, locale and data, and the front door to everything that is done with them.
 
-mod balances;
 mod bin;
 mod derived;
 mod doctor;

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use pergola_model::{Record, Value};
+use pergola_model::{Record, Value, query::aggregate::Table};
 
 use crate::values::{Unfit, days_of, microseconds_of, units_of};
 
@@ -30,10 +30,29 @@ enum Kind {
 /// # Errors
 /// When a value is of another kind than the rest of its column, or out of the contract's range.
 pub(crate) fn pack(columns: &[String], records: &[Record]) -> Result<Vec<u8>, Unfit> {
-    let mut packed = Vec::with_capacity(columns.len() * records.len() * size_of::<i64>());
-    for column in columns {
-        let cells: Vec<Cow<'_, Value>> = records.iter().map(|record| cell(record, column)).collect();
-        pack_column(&mut packed, &cells).map_err(|Unfit(why)| Unfit(format!("column {column:?}: {why}")))?;
+    pack_columns(columns, records.len(), |_, column| records.iter().map(|record| cell(record, column)).collect())
+}
+
+/// The cells of a table's columns, column after column.
+///
+/// # Errors
+/// As [`pack`].
+pub(crate) fn pack_table(table: &Table) -> Result<Vec<u8>, Unfit> {
+    let cell = |row: &'_ Vec<Value>, place: usize| row.get(place).cloned().unwrap_or(Value::Null);
+    pack_columns(&table.columns, table.rows.len(), |place, _| {
+        table.rows.iter().map(|row| Cow::Owned(cell(row, place))).collect()
+    })
+}
+
+fn pack_columns<'a>(
+    columns: &[String],
+    rows: usize,
+    cells: impl Fn(usize, &str) -> Vec<Cow<'a, Value>>,
+) -> Result<Vec<u8>, Unfit> {
+    let mut packed = Vec::with_capacity(columns.len() * rows * size_of::<i64>());
+    for (place, column) in columns.iter().enumerate() {
+        pack_column(&mut packed, &cells(place, column))
+            .map_err(|Unfit(why)| Unfit(format!("column {column:?}: {why}")))?;
     }
     Ok(packed)
 }

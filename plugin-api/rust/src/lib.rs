@@ -47,7 +47,7 @@ pub use wit_bindgen;
 /// What plugins use, in one line: `use pergola_plugin::prelude::*;`.
 pub mod prelude {
     pub use crate::messages::Message;
-    pub use crate::records::{Change, Query, Row};
+    pub use crate::records::{Aggregate, Balances, Change, Query, Row};
     pub use crate::{
         Actions, AfterWrite, BeforeWrite, Date, DateTime, Decimal, Due, Duration, Event, Failure, Fields, Id, Input,
         Json, Kind, Lifecycle, Money, OnEvent, OnTimer, Record, Request, Response, Routes, Typed, Value, Verdict,

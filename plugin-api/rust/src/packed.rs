@@ -58,6 +58,19 @@ impl Kind {
     }
 }
 
+/// The rows of decoded columns; cells without a value are left out.
+pub(crate) fn rows(
+    names: &[String],
+    columns: Vec<Vec<crate::Value>>,
+    count: usize,
+) -> impl Iterator<Item = crate::Fields> {
+    let mut columns: Vec<_> = columns.into_iter().map(Vec::into_iter).collect();
+    (0..count).map(move |_| {
+        let values = columns.iter_mut().map(|column| column.next().unwrap_or_default()).collect();
+        crate::Fields::from_row(names, values)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

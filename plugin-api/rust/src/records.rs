@@ -3,9 +3,13 @@
 //! In a hook, calls run inside the hook's own transaction. Elsewhere each call is its own:
 //! [`apply`] is one unit of work, all or nothing.
 
+mod aggregate;
+mod balances;
 mod change;
 mod query;
 
+pub use aggregate::{Aggregate, Table};
+pub use balances::{Balance, Balances};
 pub use change::Change;
 pub use query::{Page, Query, Row, Rows};
 

@@ -6,6 +6,7 @@
 mod consent;
 mod rate;
 mod rating;
+mod report;
 mod visits;
 mod words;
 mod writing;
@@ -44,6 +45,15 @@ impl Routes for Plugin {
         match request.route() {
             ("POST", "/rate") => rate::answer(request),
             _ => Err(Failure::not_found("There is no such route.")),
+        }
+    }
+}
+
+impl Actions for Plugin {
+    fn run(action: &str, input: &Input) -> Result<Json, Failure> {
+        match action {
+            "report" => report::answer(&input.read()?),
+            _ => Err(Failure::not_found("There is no such action.")),
         }
     }
 }

@@ -3,8 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use insta::assert_snapshot;
-use pergola_model::{ChangeKind, Id};
-use pergola_service::{ApplyMode, Error, mutants::Rule};
+use pergola_model::{ChangeKind, Id, Money, Value};
+use pergola_service::{
+    ApplyMode, Error,
+    balances::{AccountBalance, BalanceQuery},
+    mutants::Rule,
+};
 use pergola_testkit::TestHost;
 use serde_json::{Value as Json, json};
 
@@ -113,11 +117,16 @@ impl Club {
 
     async fn balances(&self, object: &str) -> BTreeMap<String, i64> {
         let object = TestHost::object(object).unwrap();
-        let found = self.host.workspace.list_balances(&TestHost::owner(), &object, None, None, 500).await.unwrap();
-        let name = |key: &pergola_service::ports::counters::BalanceKey| {
-            format!("{} {}{}", key.account, key.unit, key.currency)
+        let query = BalanceQuery { object, account: None, after: None, limit: 500 };
+        let found = self.host.workspace.list_balances(&TestHost::owner(), &query).await.unwrap();
+        let balance = |one: AccountBalance| match one.amount {
+            Value::Integer(amount) => (format!("{} {}", one.account, one.unit), amount),
+            Value::Money(Money { amount_minor, currency }) => {
+                (format!("{} {}{currency}", one.account, one.unit), amount_minor)
+            }
+            other => panic!("{other:?} is no amount here"),
         };
-        found.into_iter().map(|one| (name(&one.key), one.amount)).collect()
+        found.balances.into_iter().map(balance).collect()
     }
 }
 

@@ -19,6 +19,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp, ToSpan, civil, tz::TimeZone};
+use pergola_model::Actor;
 use pergola_service::Error;
 use pergola_testkit::{Backend, TestHost};
 use serde_json::{Value as Json, json};
@@ -39,13 +40,13 @@ pub(crate) fn told<T>(result: Result<T, Error>) -> String {
 /// Manifest and component of a pack.
 type Pack = (String, Vec<u8>);
 
-/// The packs, built once for all tests.
-async fn packs() -> &'static [Pack] {
-    static PACKS: OnceCell<Vec<Pack>> = OnceCell::const_new();
+/// The packs, built once for all tests, and the plugin that asks for everything.
+async fn packs() -> &'static [Pack; 3] {
+    static PACKS: OnceCell<[Pack; 3]> = OnceCell::const_new();
     PACKS
         .get_or_init(|| async {
             let dirs: Vec<PathBuf> =
-                ["booking", "salon"].iter().map(|pack| root().join("plugins").join(pack)).collect();
+                ["booking", "salon", "probe"].iter().map(|pack| root().join("plugins").join(pack)).collect();
             let building = dirs.clone();
             let built = tokio::task::spawn_blocking(move || {
                 let dirs: Vec<&Path> = building.iter().map(PathBuf::as_path).collect();
@@ -53,7 +54,8 @@ async fn packs() -> &'static [Pack] {
             });
             let built = built.await.unwrap().unwrap();
             let manifest = |dir: &PathBuf| fs::read_to_string(dir.join("plugin.toml")).unwrap();
-            dirs.iter().zip(built).map(|(dir, built)| (manifest(dir), built.component)).collect()
+            let packs: Vec<Pack> = dirs.iter().zip(built).map(|(dir, one)| (manifest(dir), one.component)).collect();
+            packs.try_into().unwrap()
         })
         .await
 }
@@ -71,7 +73,8 @@ pub(crate) struct Salon {
 impl Salon {
     pub(crate) async fn open(backend: Backend) -> Self {
         let host = TestHost::start_on(backend).await.unwrap();
-        for (manifest, component) in packs().await {
+        let [booking, salon, _] = packs().await;
+        for (manifest, component) in [booking, salon] {
             host.install_component(manifest, component).await.unwrap();
         }
         let service =
@@ -115,6 +118,21 @@ impl Salon {
         let filter = format!("id == '{}'", id.as_str().unwrap());
         self.host.list("booking.appointment", &filter).await.unwrap()[0].clone()
     }
+}
+
+/// A host with the plugin that asks for everything.
+pub(crate) async fn probe(backend: Backend) -> TestHost {
+    let host = TestHost::start_on(backend).await.unwrap();
+    let [.., (manifest, component)] = packs().await;
+    host.install_component(manifest, component).await.unwrap();
+    host
+}
+
+/// Runs an action of that plugin.
+pub(crate) async fn ask(host: &TestHost, actor: &Actor, action: &str, input: &Json) -> Result<Json, Error> {
+    let probe = "probe".parse().unwrap();
+    let answer = host.workspace.run_action(actor, &probe, action, input.to_string()).await?;
+    Ok(serde_json::from_str(&answer).unwrap())
 }
 
 /// A time on the salon's wall clock, so many days after the start of the test's clock.

@@ -11,6 +11,8 @@ mod bin;
 mod booking;
 #[path = "language.rs"]
 mod language;
+#[path = "questions.rs"]
+mod questions;
 #[path = "reports.rs"]
 mod reports;
 #[path = "salon.rs"]

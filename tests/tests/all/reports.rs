@@ -55,6 +55,18 @@ async fn visits_revenue_and_average_check_by_master_and_month() {
             vec![json!(month(days_left + 3)), json!("Anna"), json!(1), rubles(2500), rubles(2500)],
         ]
     );
+    let period = json!({"from": at(0, 0, 0), "until": at(days_left + 30, 0, 0)}).to_string();
+    let plugin = "salon".parse().unwrap();
+    let report = salon.host.workspace.run_action(&TestHost::owner(), &plugin, "report", period).await.unwrap();
+    let line = |id: &Json, name: &str, visits: i64, no_shows: i64, revenue: Json, average: Json| {
+        json!({"master": id, "name": name, "visits": visits, "no_shows": no_shows,
+            "revenue": revenue, "average_check": average})
+    };
+    let masters = [
+        line(&salon.anna, "Anna", 3, 0, rubles(7500), rubles(2500)),
+        line(&salon.boris, "Boris", 0, 1, Json::Null, Json::Null),
+    ];
+    assert_eq!(serde_json::from_str::<Json>(&report).unwrap(), json!({"masters": masters}));
     let shown = AggregateText {
         groups: "master.name",
         measures: "count,count(status == 'done'),distinct(contact)",

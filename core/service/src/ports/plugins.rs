@@ -10,10 +10,12 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use pergola_model::{Change, ChangeKind, Fields, Id, Locale, ObjectName, PluginId, Record, Value};
+use pergola_model::{
+    Change, ChangeKind, Fields, Id, Locale, ObjectName, PluginId, Record, Value, query::aggregate::Table,
+};
 use std::collections::BTreeMap;
 
-use crate::lookup::Holder;
+use crate::{balances::BalancePage, lookup::Holder};
 
 /// Calls plugins' code.
 #[async_trait]
@@ -246,6 +248,10 @@ pub enum Request {
     },
     /// One page of records.
     Query(GuestQuery),
+    /// Groups of records, counted and summed.
+    Aggregate(GuestAggregate),
+    /// One page of a ledger's balances.
+    Balances(GuestBalances),
     /// Who has a phone number.
     Lookup {
         /// As somebody wrote it.
@@ -283,6 +289,38 @@ pub struct GuestQuery {
     pub after: Option<String>,
 }
 
+/// A guest's question about groups, not yet checked.
+#[derive(Debug, Clone)]
+pub struct GuestAggregate {
+    /// The object's name.
+    pub object: String,
+    /// CEL; empty takes all.
+    pub filter: String,
+    /// Values of `p0`, `p1`, ….
+    pub parameters: Vec<Value>,
+    /// `master,month(starts_at)`
+    pub groups: String,
+    /// `count,sum(price)`
+    pub measures: String,
+    /// `-sum(price),master`
+    pub sort: String,
+    /// 1–1000; 0 takes 100.
+    pub limit: u32,
+}
+
+/// A guest's question about balances, not yet checked.
+#[derive(Debug, Clone)]
+pub struct GuestBalances {
+    /// The name of the ledger's object.
+    pub object: String,
+    /// Of one account, as text.
+    pub account: Option<String>,
+    /// 1–1000; 0 takes 200.
+    pub limit: u32,
+    /// The cursor of the page before.
+    pub after: Option<String>,
+}
+
 /// A message to a contact.
 #[derive(Debug, Clone)]
 pub struct OutgoingMessage {
@@ -314,6 +352,10 @@ pub enum Response {
         /// Where the next page starts.
         next: Option<String>,
     },
+    /// To [`Request::Aggregate`].
+    Table(Table),
+    /// To [`Request::Balances`].
+    Balances(BalancePage),
     /// To [`Request::Lookup`].
     Holders(Vec<Holder>),
     /// To [`Request::Apply`]: one for each change.

@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use pergola_model::{Catalog, Change, Fields, Id, ObjectName, Operation, Page, Query, Record};
+use pergola_model::{
+    Catalog, Change, Fields, Id, ObjectName, Operation, Page, Query, Record,
+    query::aggregate::{Aggregate, Table},
+};
 
 use super::Unit;
 use crate::{
+    balances::{self, BalancePage, BalanceQuery},
     error::Error,
     guest::{self, Access},
     lookup::{self, Address, Holder},
@@ -52,6 +56,17 @@ impl Access for TransactionHost<'_> {
         let catalog = Arc::clone(&self.unit.catalog);
         rights.check_reads(&catalog, &query.object, query.filter.iter())?;
         Ok(self.unit.tx.list(&catalog, query).await?)
+    }
+
+    async fn aggregate(&mut self, rights: &Rights, asked: &Aggregate) -> Result<Table, Error> {
+        let catalog = Arc::clone(&self.unit.catalog);
+        rights.check_reads(&catalog, &asked.object, asked.expressions())?;
+        Ok(self.unit.tx.aggregate(&catalog, asked).await?)
+    }
+
+    async fn balances(&mut self, rights: &Rights, query: &BalanceQuery) -> Result<BalancePage, Error> {
+        let catalog = Arc::clone(&self.unit.catalog);
+        balances::list(self.unit.tx.as_mut(), &catalog, rights, query).await
     }
 
     async fn lookup(&mut self, rights: &Rights, number: &str) -> Result<Vec<Holder>, Error> {

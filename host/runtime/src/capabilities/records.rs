@@ -1,7 +1,10 @@
 //! `records`: reading and writing records, within the plugin's grants and the acting user's rights.
 
-use pergola_model::{Change, ChangeKind, Fields, Id, ObjectName, Record};
-use pergola_service::ports::plugins::{Failure, GuestQuery, Request, Response};
+use pergola_model::{Change, ChangeKind, Fields, Id, ObjectName, Record, query::aggregate::Table};
+use pergola_service::{
+    balances::{AccountBalance, BalancePage},
+    ports::plugins::{Failure, GuestAggregate, GuestBalances, GuestQuery, Request, Response},
+};
 use wasmtime::Result;
 
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
     packed,
     values::{
         Unfit, failure_to_guest, fields_from_guest, id_from_guest, id_to_guest, record_to_guest, shorten,
-        value_from_guest,
+        value_from_guest, value_to_guest,
     },
 };
 
@@ -48,6 +51,30 @@ impl records::Host for Guest {
             Ok(Response::Page { columns, records, next }) => {
                 self.take_rows(records.len())?;
                 page_to_guest(columns, &records, next)
+            }
+            Ok(_) => Err(wrong_answer("records")),
+            Err(failure) => Ok(Err(failure_to_guest(failure))),
+        }
+    }
+
+    async fn aggregate(&mut self, question: records::Question) -> Result<Result<records::Table, types::Failure>> {
+        let asked = question_from_guest(question).map_err(Stop::from)?;
+        match self.ask(Request::Aggregate(asked), 0).await? {
+            Ok(Response::Table(table)) => {
+                self.take_rows(table.rows.len())?;
+                table_to_guest(table)
+            }
+            Ok(_) => Err(wrong_answer("records")),
+            Err(failure) => Ok(Err(failure_to_guest(failure))),
+        }
+    }
+
+    async fn balances(&mut self, query: records::BalanceQuery) -> Result<Result<records::BalancePage, types::Failure>> {
+        let records::BalanceQuery { object, account, limit, after } = query;
+        match self.ask(Request::Balances(GuestBalances { object, account, limit, after }), 0).await? {
+            Ok(Response::Balances(page)) => {
+                self.take_rows(page.balances.len())?;
+                Ok(Ok(balances_to_guest(page).map_err(host_unfit)?))
             }
             Ok(_) => Err(wrong_answer("records")),
             Err(failure) => Ok(Err(failure_to_guest(failure))),
@@ -100,6 +127,28 @@ fn page_to_guest(
         return Ok(Err(failure("page_too_large", "the page has more than 1 MiB: ask for fewer rows or fields")));
     }
     Ok(Ok(records::Page { ids: records.iter().map(|record| id_to_guest(record.id)).collect(), columns, cells, next }))
+}
+
+fn question_from_guest(question: records::Question) -> Result<GuestAggregate, Unfit> {
+    let records::Question { object, filter, parameters, groups, measures, sort, limit } = question;
+    let parameters = parameters.into_iter().map(value_from_guest).collect::<Result<_, _>>()?;
+    Ok(GuestAggregate { object, filter, parameters, groups, measures, sort, limit })
+}
+
+fn table_to_guest(table: Table) -> Result<Result<records::Table, types::Failure>> {
+    let cells = packed::pack_table(&table).map_err(host_unfit)?;
+    if cells.len() > PAGE_BYTES_MAX {
+        return Ok(Err(failure("page_too_large", "the answer has more than 1 MiB: ask for fewer rows or columns")));
+    }
+    let rows = u32::try_from(table.rows.len()).unwrap_or(u32::MAX);
+    Ok(Ok(records::Table { columns: table.columns, rows, cells, more: table.more }))
+}
+
+fn balances_to_guest(page: BalancePage) -> Result<records::BalancePage, Unfit> {
+    let balances = page.balances.into_iter().map(|AccountBalance { account, unit, amount }| {
+        Ok(records::Balance { account, unit, amount: value_to_guest(amount)? })
+    });
+    Ok(records::BalancePage { balances: balances.collect::<Result<_, Unfit>>()?, next: page.next })
 }
 
 /// The change, or what to tell the guest; nonsense ends it.

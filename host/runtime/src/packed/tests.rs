@@ -123,3 +123,12 @@ fn cells_of_two_kinds_in_a_column_are_told() {
     let records = [record(Fields::new().with("a", 1)), record(Fields::new().with("a", "b"))];
     assert_eq!(pack(&["a".to_owned()], &records).unwrap_err().0, "column \"a\": text among cells of another kind");
 }
+
+#[test]
+fn a_table_is_packed_as_a_page_of_its_columns() {
+    let rows = vec![vec![Value::Text("done".to_owned()), Value::Integer(3)], vec![Value::Null, Value::Integer(1)]];
+    let table = Table { columns: vec!["status".to_owned(), "count".to_owned()], rows, more: false };
+    let records =
+        [record(Fields::new().with("status", "done").with("count", 3)), record(Fields::new().with("count", 1))];
+    assert_eq!(pack_table(&table).unwrap(), pack(&table.columns, &records).unwrap());
+}

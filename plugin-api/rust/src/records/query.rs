@@ -146,11 +146,8 @@ impl Page {
     fn from_wit(page: records::Page) -> Result<Self, Failure> {
         let records::Page { ids, columns, cells, next } = page;
         let decoded = packed::decode(&cells, columns.len(), ids.len())?;
-        let mut columns_left: Vec<_> = decoded.into_iter().map(Vec::into_iter).collect();
-        let rows = ids.into_iter().map(|id| {
-            let values = columns_left.iter_mut().map(|column| column.next().unwrap_or_default()).collect();
-            Row { id: Id::from_wit(id), fields: Fields::from_row(&columns, values) }
-        });
+        let fields = packed::rows(&columns, decoded, ids.len());
+        let rows = ids.into_iter().zip(fields).map(|(id, fields)| Row { id: Id::from_wit(id), fields });
         Ok(Self { rows: rows.collect(), next })
     }
 }
