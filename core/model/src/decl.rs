@@ -19,7 +19,7 @@ use crate::{
     name::{Name, ObjectName, PluginId},
 };
 
-pub use rules::{CapacityDecl, CheckDecl, ExcludeDecl, HoldDecl, TransitionDecl, UniqueDecl, WaitingDecl};
+pub use rules::{CapacityDecl, CheckDecl, ExcludeDecl, HoldDecl, Nulls, TransitionDecl, UniqueDecl, WaitingDecl};
 
 /// What people see, by language code: `{ en = "Contact", ru = "Контакт" }`.
 pub type Label = BTreeMap<String, String>;
@@ -158,6 +158,9 @@ pub struct ObjectDecl {
 pub struct ExtendDecl {
     /// The added fields, in order.
     pub fields: IndexMap<Name, FieldDecl>,
+    /// No two records have the same values; names are those of added fields, and then of the object's own.
+    #[serde(default)]
+    pub unique: Vec<UniqueDecl>,
 }
 
 /// A field.

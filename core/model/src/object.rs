@@ -1,6 +1,7 @@
 //! An object, checked and ready for use: its fields and the rules that the engine enforces.
 
 mod derived;
+mod unique;
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use indexmap::IndexMap;
 use jiff::{SignedDuration, Timestamp};
 
 pub use derived::{Aggregate, Computed, Derived, Feed, Ledger, Rollup, Sequence, key_text};
+pub use unique::{Unique, UniqueKey};
 
 use crate::{
     access::Role,
@@ -166,15 +168,6 @@ impl Hold {
     pub fn is_over(&self, fields: &Fields, now: Timestamp) -> bool {
         self.is_held(fields) && fields.get(&self.until).as_datetime().is_some_and(|until| until <= now)
     }
-}
-
-/// No two records have the same values in these fields; records with a null in one do not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unique {
-    /// `contact_unique_phone`: also the index's name.
-    pub name: String,
-    /// The fields, together.
-    pub fields: Vec<String>,
 }
 
 /// Which values of a choice may follow which.

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use pergola_model::{Field, FieldType, Object, ObjectName};
+use pergola_model::{
+    Field, FieldType, Object, ObjectName,
+    object::{Unique, UniqueKey},
+};
 
 use crate::{
     dialect::Dialect,
@@ -127,6 +130,8 @@ pub(crate) struct Layout {
     pub(crate) table: String,
     /// The fields' columns, in the object's order.
     pub(crate) columns: Vec<Column>,
+    /// The columns of keys under unique rules, in the order of [`keyed`].
+    pub(crate) keys: Vec<String>,
     /// All columns of a row as [`crate::row::decode`] reads them, of the table under the name `t`.
     pub(crate) select: String,
     /// `INSERT INTO … VALUES `, up to the first row.
@@ -143,10 +148,12 @@ impl Layout {
         let table = dialect.table(object.name.as_str());
         let mut names = vec![quote("id"), quote("version"), quote("created_at"), quote("updated_at")];
         names.extend(columns.iter().flat_map(Column::names));
+        let keys: Vec<String> = keyed(object).map(|(_, key)| key.column.clone()).collect();
+        names.extend(keys.iter().map(|key| quote(key)));
         let select = select_list(columns.iter());
         let insert = format!("INSERT INTO {table} ({}) VALUES ", names.join(", "));
         let insert_row = format!("({})", vec!["?"; names.len()].join(", "));
-        Self { table, columns, select, insert, insert_row, width: names.len() }
+        Self { table, columns, keys, select, insert, insert_row, width: names.len() }
     }
 
     /// The column of a field.
@@ -162,7 +169,13 @@ impl Layout {
                 .iter()
                 .zip(object.fields.values())
                 .all(|(column, field)| column.key == field.key && column.holds.is_for(&field.kind))
+            && self.keys.iter().eq(keyed(object).map(|(_, key)| &key.column))
     }
+}
+
+/// The unique rules of an object whose keys are stored.
+pub(crate) fn keyed(object: &Object) -> impl Iterator<Item = (&Unique, &UniqueKey)> {
+    object.uniques.iter().filter_map(|rule| rule.key.as_ref().map(|key| (rule, key)))
 }
 
 /// The system columns and these, of the table under the name `t`.

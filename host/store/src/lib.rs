@@ -23,6 +23,7 @@ mod dialect;
 mod error;
 mod filter;
 mod imports;
+mod key;
 mod layout;
 mod outbox;
 mod overlaps;

@@ -5,7 +5,8 @@ use pergola_service::ports::store::StoreError;
 
 use crate::{
     error::unexpected,
-    layout::{Holds, Layout, currency_column},
+    key,
+    layout::{Holds, Layout, currency_column, keyed},
     row,
     session::Session,
     sql::{BINDS_MAX, Sql},
@@ -59,7 +60,7 @@ async fn find_among(session: &mut Session, object: &Object, ids: &[Id], end: &st
 /// New records; none of them if one does not fit.
 pub(crate) async fn insert(session: &mut Session, object: &Object, records: &[Record]) -> Result<(), StoreError> {
     let layout = session.layouts().of(object);
-    let statements = inserts(&layout, records)?;
+    let statements = inserts(&layout, object, records)?;
     if statements.len() <= 1 {
         for sql in statements {
             session.write_on(object, sql).await?;
@@ -76,25 +77,28 @@ pub(crate) async fn insert(session: &mut Session, object: &Object, records: &[Re
     session.release(BATCH).await
 }
 
-fn inserts(layout: &Layout, records: &[Record]) -> Result<Vec<Sql>, StoreError> {
+fn inserts(layout: &Layout, object: &Object, records: &[Record]) -> Result<Vec<Sql>, StoreError> {
     let mut statements = Vec::new();
     let mut rest = records;
     for size in INSERT_ROWS.into_iter().filter(|size| size.saturating_mul(layout.width) <= BINDS_MAX) {
         while let Some((rows, others)) = rest.split_at_checked(size) {
-            statements.push(insert_rows(layout, rows)?);
+            statements.push(insert_rows(layout, object, rows)?);
             rest = others;
         }
     }
     if rest.is_empty() { Ok(statements) } else { Err(unexpected("an object has too many fields for one statement")) }
 }
 
-fn insert_rows(layout: &Layout, rows: &[Record]) -> Result<Sql, StoreError> {
+fn insert_rows(layout: &Layout, object: &Object, rows: &[Record]) -> Result<Sql, StoreError> {
     let mut sql = Sql::new(layout.insert.as_str());
     for (index, record) in rows.iter().enumerate() {
         sql.push(if index == 0 { "" } else { ", " }).push(&layout.insert_row);
         sql.value(record.id).value(record.version).value(record.created_at).value(record.updated_at);
         for column in &layout.columns {
             row::bind_all(&mut sql, column, record.fields.get(&column.key))?;
+        }
+        for (rule, _) in keyed(object) {
+            sql.value(key::bind(rule, record)?);
         }
     }
     Ok(sql)
@@ -118,6 +122,9 @@ pub(crate) async fn update(
         if column.holds == Holds::Money {
             sql.push(", ").name(&currency_column(key)).push(" = ").bind(row::currency(value));
         }
+    }
+    for (rule, key) in keyed(object).filter(|(_, key)| changed.iter().any(|field| key.reads.contains(field))) {
+        sql.push(", ").name(&key.column).push(" = ").bind(key::bind(rule, record)?);
     }
     sql.push(" WHERE \"id\" = ").bind(record.id);
     sql.push(" AND \"version\" = ").bind(record.version.saturating_sub(1));

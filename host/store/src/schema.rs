@@ -9,13 +9,16 @@
 
 mod stored;
 
-use pergola_model::{Catalog, Object, ObjectName};
-use pergola_service::ports::store::{SchemaStep, StoreError};
+use std::sync::Arc;
+
+use pergola_model::{Catalog, Object, ObjectName, object::Unique};
+use pergola_service::ports::store::{SchemaStep, SchemaWork, StoreError};
 
 use self::stored::Stored;
 use crate::{
     dialect::Dialect,
-    layout::{Column, Holds, currency_column},
+    key,
+    layout::{Column, Holds, currency_column, keyed},
     session::Session,
     sql::{identifier, quote},
 };
@@ -36,9 +39,12 @@ pub(crate) async fn plan(session: &mut Session, catalog: &Catalog) -> Result<Vec
             }
         }
         let desired = indexes_of(object);
+        // A rule goes before its key does, and the new key is there before its rule.
         indexes.extend(stored.drop_unique_rules(&dialect, object, &desired));
-        let missing = desired.iter().filter(|index| !stored.indexes.contains(identifier(&index.name).as_ref()));
-        indexes.extend(missing.map(|index| index.create(&dialect)));
+        indexes.extend(stored.drop_keys(&dialect, object));
+        indexes.extend(keyed(object).flat_map(|(rule, _)| stored.add_key(&dialect, object, rule)));
+        let missing = desired.iter().filter(|index| !stored.has(object, index));
+        indexes.extend(missing.map(|index| index.create(&dialect, object)));
         references.extend(layout.columns.iter().filter_map(|column| reference(&dialect, object, column, &stored)));
     }
     Ok([tables, columns, references, indexes].concat())
@@ -47,14 +53,21 @@ pub(crate) async fn plan(session: &mut Session, catalog: &Catalog) -> Result<Vec
 /// Runs planned steps.
 pub(crate) async fn apply(session: &mut Session, steps: &[SchemaStep]) -> Result<(), StoreError> {
     for step in steps {
-        session.run(&step.sql).await.map_err(|error| match error {
-            StoreError::Taken { .. } => {
-                StoreError::Schema(format!("cannot {}: the stored records break this rule already", step.summary))
+        match &step.work {
+            SchemaWork::Sql(sql) => session.run(sql).await?,
+            SchemaWork::Keys(object, rule) => key::fill(session, object, rule).await?,
+            SchemaWork::Unique(object, rule, sql) => {
+                key::check(session, object, rule).await?;
+                session.run(sql).await?;
             }
-            error => error,
-        })?;
+        }
     }
     Ok(())
+}
+
+/// A step of statements.
+fn step(summary: String, sql: String) -> SchemaStep {
+    SchemaStep { summary, work: SchemaWork::Sql(sql) }
 }
 
 fn create_table(dialect: &Dialect, object: &Object, columns: &[Column]) -> SchemaStep {
@@ -69,7 +82,7 @@ fn create_table(dialect: &Dialect, object: &Object, columns: &[Column]) -> Schem
     let table = dialect.table(object.name.as_str());
     let options = dialect.table_options();
     let sql = format!("CREATE TABLE {table} ({}){options}; {}", lines.join(", "), note(&object.name, columns));
-    SchemaStep { summary: format!("create table {}", object.name), sql }
+    step(format!("create table {}", object.name), sql)
 }
 
 /// A column's definition; two for money.
@@ -96,20 +109,19 @@ fn reference(dialect: &Dialect, object: &Object, column: &Column, stored: &Store
         return None;
     }
     let sql = dialect.add_reference(object.name.as_str(), &column.key, to.as_str(), &name)?;
-    Some(SchemaStep { summary: format!("let {} of {} refer to {to}", column.key, object.name), sql })
+    Some(step(format!("let {} of {} refer to {to}", column.key, object.name), sql))
 }
 
 /// Notes what columns hold. Names and labels have no quotes in them, by their patterns.
 fn note(object: &ObjectName, columns: &[Column]) -> String {
-    let rows: Vec<String> =
-        columns.iter().map(|column| format!("('{object}', '{}', '{}')", column.key, column.holds.label())).collect();
-    if rows.is_empty() {
-        return String::new();
-    }
+    columns.iter().map(|column| note_one(object, &column.key, &column.holds.label())).collect()
+}
+
+/// Notes what one column holds.
+fn note_one(object: &ObjectName, column: &str, holds: &str) -> String {
     format!(
-        "INSERT INTO pergola_column (object, field, holds) VALUES {} \
-         ON CONFLICT (object, field) DO UPDATE SET holds = excluded.holds;",
-        rows.join(", ")
+        "INSERT INTO pergola_column (object, field, holds) VALUES ('{object}', '{column}', '{holds}') \
+         ON CONFLICT (object, field) DO UPDATE SET holds = excluded.holds;"
     )
 }
 
@@ -118,36 +130,41 @@ struct Index {
     name: String,
     table: String,
     columns: Vec<String>,
-    unique: bool,
+    /// The fields of a unique rule.
+    unique: Option<Vec<String>>,
 }
 
 impl Index {
-    fn create(&self, dialect: &Dialect) -> SchemaStep {
+    fn create(&self, dialect: &Dialect, object: &Arc<Object>) -> SchemaStep {
         let columns: Vec<String> = self.columns.iter().map(|column| quote(column)).collect();
-        let columns = dialect.index_columns(&columns, self.unique);
-        let unique = if self.unique { "UNIQUE " } else { "" };
-        let what = if self.unique { "unique rule" } else { "index" };
-        SchemaStep {
-            summary: format!("add {what} {} to {}", self.columns.join(", "), self.table),
-            sql: format!("CREATE {unique}INDEX {} ON {} ({columns})", quote(&self.name), dialect.table(&self.table),),
+        let columns = dialect.index_columns(&columns, self.unique.is_some());
+        let unique = if self.unique.is_some() { "UNIQUE " } else { "" };
+        let sql = format!("CREATE {unique}INDEX {} ON {} ({columns})", quote(&self.name), dialect.table(&self.table));
+        match &self.unique {
+            Some(fields) => SchemaStep {
+                summary: format!("add unique rule {} to {}", fields.join(", "), self.table),
+                work: SchemaWork::Unique(Arc::clone(object), self.name.clone(), sql),
+            },
+            None => step(format!("add index {} to {}", self.columns.join(", "), self.table), sql),
         }
+    }
+
+    fn of_rule(table: &str, rule: &Unique) -> Self {
+        let unique = Some(rule.fields.clone());
+        Self { name: rule.name.clone(), table: table.to_owned(), columns: key::columns(rule).to_vec(), unique }
     }
 }
 
 /// Uniques, exclusions, then single fields that are looked up and do not lead one of those already.
 fn indexes_of(object: &Object) -> Vec<Index> {
     let table = object.name.as_str().to_owned();
-    let mut indexes: Vec<Index> = object
-        .uniques
-        .iter()
-        .map(|rule| Index { name: rule.name.clone(), table: table.clone(), columns: rule.fields.clone(), unique: true })
-        .collect();
+    let mut indexes: Vec<Index> = object.uniques.iter().map(|rule| Index::of_rule(&table, rule)).collect();
     for rule in &object.excludes {
         indexes.extend(rule.on.iter().map(|on| Index {
             name: on.index.clone(),
             table: table.clone(),
             columns: vec![on.field.clone(), rule.until.clone()],
-            unique: false,
+            unique: None,
         }));
     }
     for field in object.fields.values() {
@@ -156,7 +173,7 @@ fn indexes_of(object: &Object) -> Vec<Index> {
         if (field.indexed || is_reference) && !leads {
             // `$` keeps it apart from objects' names, with which indexes share their namespace.
             let name = format!("{table}${}", field.key);
-            indexes.push(Index { name, table: table.clone(), columns: vec![field.key.clone()], unique: false });
+            indexes.push(Index { name, table: table.clone(), columns: vec![field.key.clone()], unique: None });
         }
     }
     indexes

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use pergola_model::{
     change::ChangeKind,
     decl::{
-        CapacityDecl, FieldDecl, Label, LedgerDecl, Manifest, ObjectDecl, OnFailure, Phase, RouteAuth, TransitionDecl,
+        CapacityDecl, FieldDecl, Label, LedgerDecl, Manifest, Nulls, ObjectDecl, OnFailure, Phase, RouteAuth,
+        TransitionDecl, UniqueDecl,
     },
     name::{Name, ObjectName},
 };
@@ -26,7 +27,10 @@ pub fn explain(manifest: &Manifest) -> String {
     page.section("Adds objects", manifest.object.iter().flat_map(|(name, decl)| object(manifest, name, decl)));
     page.section(
         "Adds fields to others' objects",
-        manifest.extend.iter().map(|(target, decl)| format!("{target}: {}", fields(decl.fields.iter()))),
+        manifest.extend.iter().flat_map(|(target, decl)| {
+            let rules = decl.unique.iter().map(|one| format!("  {}", unique(one)));
+            std::iter::once(format!("{target}: {}", fields(decl.fields.iter()))).chain(rules)
+        }),
     );
     handlers(manifest, &mut page);
     page.section("Asks for the right to", rights(manifest));
@@ -106,7 +110,7 @@ fn object(manifest: &Manifest, name: &Name, decl: &ObjectDecl) -> Vec<String> {
         let condition = one.when.as_ref().map(|when| format!(" among those where {when}")).unwrap_or_default();
         format!("  no two of the same {} overlap between {from} and {until}{condition}", names(&one.on, " or "))
     }));
-    lines.extend(decl.unique.iter().map(|one| format!("  no two have the same {}", names(&one.fields, " and "))));
+    lines.extend(decl.unique.iter().map(|one| format!("  {}", unique(one))));
     lines.extend(decl.capacity.iter().map(capacity));
     lines.extend(decl.hold.iter().map(|one| {
         format!(
@@ -121,6 +125,13 @@ fn object(manifest: &Manifest, name: &Name, decl: &ObjectDecl) -> Vec<String> {
     }));
     lines.extend(decl.ledger.as_ref().map(ledger));
     lines
+}
+
+fn unique(one: &UniqueDecl) -> String {
+    let condition = one.when.as_ref().map(|when| format!(" among those where {when}")).unwrap_or_default();
+    let case = if one.ignore_case { ", whatever the case" } else { "" };
+    let nulls = if one.nulls == Nulls::Equal { "; having none is the same, too" } else { "" };
+    format!("no two have the same {}{condition}{case}{nulls}", names(&one.fields, " and "))
 }
 
 fn capacity(one: &CapacityDecl) -> String {

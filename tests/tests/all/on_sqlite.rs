@@ -14,6 +14,8 @@ mod questions;
 mod reports;
 #[path = "salon.rs"]
 mod salon;
+#[path = "unique.rs"]
+mod unique;
 #[path = "unit_of_work.rs"]
 mod unit_of_work;
 

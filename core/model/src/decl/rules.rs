@@ -91,6 +91,26 @@ pub struct HoldDecl {
 pub struct UniqueDecl {
     /// The fields, together.
     pub fields: Vec<Name>,
+    /// Texts that differ in nothing but case, or in how they are encoded, are the same.
+    #[serde(default)]
+    pub ignore_case: bool,
+    /// Whether records without a value are alike in that.
+    #[serde(default)]
+    pub nulls: Nulls,
+    /// CEL over the record's own fields; records for which it is false do not count.
+    #[serde(default)]
+    pub when: Option<String>,
+}
+
+/// What an absent value is to a rule of uniqueness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Nulls {
+    /// A record with an absent value does not count.
+    #[default]
+    Distinct,
+    /// An absent value is a value like any other: only one record may be without.
+    Equal,
 }
 
 /// One permitted step of a choice.

@@ -1,6 +1,7 @@
 //! The Store port: records and the system's own rows, in one transaction.
 
 mod accounts;
+mod schema;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use pergola_model::{
 };
 
 pub use accounts::{StoredToken, StoredUser};
+pub use schema::{SchemaStep, SchemaWork};
 
 use super::{
     bin::{BinItem, BinQuery, Deletion},
@@ -100,15 +102,6 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError::Backend`].
     async fn scrub(&self, bytes_max: u64) -> Result<bool, StoreError>;
-}
-
-/// One step of a schema change, for showing and for [`Transaction::apply_schema`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SchemaStep {
-    /// For people: `add column salon.preferred_master to contact`.
-    pub summary: String,
-    /// For the database that planned it.
-    pub sql: String,
 }
 
 /// Reads records and the system's rows.

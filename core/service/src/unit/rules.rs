@@ -59,6 +59,12 @@ impl Unit {
     pub(super) async fn explain(&mut self, object: &Object, records: &[Record], error: StoreError) -> Error {
         match error {
             StoreError::Taken { constraint } => taken(object, &constraint),
+            // What a stored key is made of.
+            StoreError::Range(message) => {
+                let rule = object.uniques.iter().find(|rule| rule.key.is_some());
+                let field = rule.and_then(|rule| rule.fields.first()).map_or("", String::as_str);
+                Error::invalid(field, "not_computable", message)
+            }
             StoreError::Reference => match self.missing_references(object, records).await {
                 Ok(issues) if !issues.is_empty() => Error::Invalid(issues),
                 Ok(_) => StoreError::Reference.into(),

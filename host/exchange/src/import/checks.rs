@@ -32,7 +32,7 @@ pub(super) fn locale_of<B: Base>(base: &B, options: &ImportOptions) -> Result<Lo
 }
 
 pub(super) fn check_matches(object: &Object, options: &ImportOptions) -> Result<(), ImportError> {
-    let is_unique = |key: &str| object.uniques.iter().any(|unique| unique.fields == [key]);
+    let is_unique = |key: &str| object.uniques.iter().any(|unique| unique.identifies(key));
     let fits = |key: &str| {
         let field = object.field(key);
         key == "id" || field.is_some_and(|field| identifies(&field.kind) && (field.indexed || is_unique(key)))

@@ -162,7 +162,7 @@ impl Planner {
             };
         }
         let by_address = KNOWN_BY_ADDRESS.contains(&object.name.as_str());
-        let is_unique = |key: &str| object.uniques.iter().any(|unique| unique.fields == [key]);
+        let is_unique = |key: &str| object.uniques.iter().any(|unique| unique.identifies(key));
         let identifies = |kind: &FieldType| match kind {
             FieldType::Phone | FieldType::Email => Some(by_address),
             FieldType::Text => Some(false),

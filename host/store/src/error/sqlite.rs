@@ -1,10 +1,11 @@
 //! SQLite's errors, by result code.
 
-use pergola_model::Object;
+use pergola_model::{Object, object::Unique};
 use pergola_service::ports::store::StoreError;
 use sqlx::error::DatabaseError;
 
 use super::Gravity;
+use crate::{key, sql::identifier};
 
 /// How SQLite begins the message of a broken unique rule; the columns follow.
 const UNIQUE_FAILED: &str = "UNIQUE constraint failed: ";
@@ -59,10 +60,11 @@ fn code(failure: &dyn DatabaseError) -> i32 {
 fn constraint(message: &str, object: Option<&Object>) -> String {
     let columns = message.strip_prefix(UNIQUE_FAILED).unwrap_or(message);
     let Some(object) = object else { return columns.to_owned() };
-    let qualified = |field: &String| format!("{}.{field}", object.name);
+    let qualified = |column: &String| format!("{}.{}", identifier(object.name.as_str()), identifier(column));
+    let told = |rule: &Unique| key::columns(rule).iter().map(qualified).collect::<Vec<_>>().join(", ");
     object
         .uniques
         .iter()
-        .find(|unique| unique.fields.iter().map(qualified).collect::<Vec<_>>().join(", ") == columns)
+        .find(|unique| told(unique) == columns)
         .map_or_else(|| columns.to_owned(), |unique| unique.name.clone())
 }

@@ -135,7 +135,6 @@ impl Place<'_> {
         Some(Computed { key: field.key.clone(), value })
     }
 
-    /// An expression whose value is stored: it looks at nothing that changes without the record.
     fn own(
         &self,
         source: &str,
@@ -144,26 +143,7 @@ impl Place<'_> {
         path: &str,
         issues: &mut Issues<'_>,
     ) -> Option<Expression> {
-        let value = rules::compile(source, self.draft, object, self.objects, expected, path, issues)?;
-        let reads = value.reads();
-        let told = if reads.now {
-            Some("now: the stored value would not follow the clock; compare with now where it is read")
-        } else if reads.children {
-            Some("records that refer to it: use a rollup")
-        } else if !reads.related.is_empty() {
-            Some("other records: the stored value would not follow them; copy what it needs by a field with initial")
-        } else if ["version", "updated_at"].iter().any(|key| reads.fields.contains(*key)) {
-            Some("version or updated_at, which change with every write: use a field of its own")
-        } else if !rules::compiles_without_settings(source, self.draft, object, self.objects, expected) {
-            Some("settings: the stored value would not follow them; use a number, or a field of its own")
-        } else {
-            None
-        };
-        if let Some(told) = told {
-            issues.add(path, format!("a value that is stored cannot look at {told}"));
-            return None;
-        }
-        Some(value)
+        rules::compile_own(source, self.draft, object, self.objects, expected, path, issues)
     }
 
     fn sequence(

@@ -9,7 +9,7 @@ mod unique;
 
 use indexmap::IndexMap;
 
-use super::{CatalogIssue, Draft, HANDLERS_MAX, Issues, Objects, Seen, constraint_name, objects::target};
+use super::{CatalogIssue, Draft, HANDLERS_MAX, Issues, Objects, Seen, constraint_name, key, objects::target};
 use crate::{
     decl::ObjectDecl,
     expr::{Expression, Scope, Type},
@@ -48,6 +48,7 @@ pub(super) fn check(drafts: &[Draft<'_>], objects: &mut Objects, found: &mut Vec
                 own_rules(draft, object, decl, objects, rules, &mut issues);
             }
         }
+        added_rules(draft, objects, &mut rules, &mut issues);
         timers(draft, objects, &mut rules, &mut issues);
     }
     for object in objects.all.values() {
@@ -232,10 +233,23 @@ fn own_rules(
         let place = place.at(format_args!(".capacity[{number}]"));
         rules.capacities.extend(capacity::check(one, decl, &place, rules.hold.as_ref(), issues));
     }
-    unique::check(decl, &place, &mut rules.uniques, issues);
+    unique::single(&place, &mut rules.uniques);
+    unique::check(&decl.unique, &place, &mut rules.uniques, issues);
     for (name, steps) in &decl.transitions {
         let place = place.at(format_args!(".transitions.{name}"));
         rules.transitions.extend(transitions::check(name, steps, &place, issues));
+    }
+}
+
+/// Rules of uniqueness over fields that a plugin added.
+fn added_rules(draft: &Draft<'_>, objects: &Objects, rules: &mut IndexMap<ObjectName, Rules>, issues: &mut Issues<'_>) {
+    for (target, decl) in &draft.manifest.extend {
+        let (Some(object), Some(rules)) = (objects.all.get(target), rules.get_mut(target)) else { continue };
+        let place = Place { draft, object, objects, path: format!("extend.{}", key(target.as_str())) };
+        if decl.unique.len() > RULES_MAX {
+            issues.add(place.path.as_str(), format!("an extension has at most {RULES_MAX} unique rules"));
+        }
+        unique::check(&decl.unique, &place, &mut rules.uniques, issues);
     }
 }
 
@@ -262,8 +276,40 @@ fn timers(draft: &Draft<'_>, objects: &Objects, rules: &mut IndexMap<ObjectName,
     }
 }
 
+/// An expression whose value is stored: it looks at nothing that changes without the record.
+pub(super) fn compile_own(
+    source: &str,
+    draft: &Draft<'_>,
+    object: &Object,
+    objects: &Objects,
+    expected: &Type,
+    path: &str,
+    issues: &mut Issues<'_>,
+) -> Option<Expression> {
+    let value = compile(source, draft, object, objects, expected, path, issues)?;
+    let reads = value.reads();
+    let told = if reads.now {
+        Some("now: the stored value would not follow the clock; compare with now where it is read")
+    } else if reads.children {
+        Some("records that refer to it: use a rollup")
+    } else if !reads.related.is_empty() {
+        Some("other records: the stored value would not follow them; copy what it needs by a field with initial")
+    } else if ["version", "updated_at"].iter().any(|key| reads.fields.contains(*key)) {
+        Some("version or updated_at, which change with every write: use a field of its own")
+    } else if !compiles_without_settings(source, draft, object, objects, expected) {
+        Some("settings: the stored value would not follow them; use a number, or a field of its own")
+    } else {
+        None
+    };
+    if let Some(told) = told {
+        issues.add(path, format!("a value that is stored cannot look at {told}"));
+        return None;
+    }
+    Some(value)
+}
+
 /// Whether the expression means something without any setting of the plugin.
-pub(super) fn compiles_without_settings(
+fn compiles_without_settings(
     source: &str,
     draft: &Draft<'_>,
     object: &Object,

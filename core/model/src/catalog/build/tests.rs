@@ -61,6 +61,7 @@ const SALON: &str = r#"
     fields.favourite = { type = "ref", to = "booking.resource", on_delete = "clear" }
     [extend."booking.appointment"]
     fields.colour = { type = "text", unique = true }
+    unique = [{ fields = ["colour", "master"], nulls = "equal", when = "status != 'cancelled'" }]
     [[hook]]
     on = "booking.appointment"
     when = ["create"]
@@ -135,7 +136,11 @@ fn rules_of_an_object_are_ready_for_use() {
     assert_eq!(names(&object.excludes, |one| &one.name), ["booking_appointment_exclude_master"]);
     assert_eq!(
         names(&object.uniques, |one| &one.name),
-        ["booking_appointment_unique_a_salon_colour", "booking_appointment_unique_contact_starts_at",]
+        [
+            "booking_appointment_unique_a_salon_colour",
+            "booking_appointment_unique_contact_starts_at",
+            "booking_appointment_unique_a_salon_colour_master",
+        ]
     );
     let steps = &object.transitions.first().unwrap().steps;
     assert_eq!(
@@ -287,7 +292,8 @@ fn mistakes_in_rules_are_told_with_their_mend() {
             { on = "mster", during = ["from", "on"] },
             { on = "notes", during = ["from", "from"], when = "status" },
         ]
-        unique = [{ fields = ["code"] }, { fields = ["notes", "nothing", "notes"] }, { fields = [] }]
+        unique = [{ fields = ["code"] }, { fields = ["notes", "nothing", "notes"] }, { fields = [] },
+            { fields = ["status"], when = "from < now" }, { fields = ["on"], ignore_case = true }]
         transitions.status = [
             { from = "bookd", to = "done" },
             { from = "booked", to = "*" },
@@ -322,6 +328,8 @@ fn mistakes_in_rules_are_told_with_their_mend() {
     shop: object.visit.unique[1].fields[2]: notes is of a type that cannot be unique: take it out
     shop: object.visit.unique[1].fields[2]: notes is there twice: take one out
     shop: object.visit.unique[2].fields: name at least one field that must not repeat
+    shop: object.visit.unique[3].when: a value that is stored cannot look at now: the stored value would not follow the clock; compare with now where it is read
+    shop: object.visit.unique[4].ignore_case: none of the fields is a text or a web address: take ignore_case out
     shop: object.visit.transitions.status[0].from: status has no code "bookd"; it has booked, done. Did you mean "booked"?
     shop: object.visit.transitions.status[1].to: status has no code "*"; it has booked, done.
     shop: object.visit.transitions.status[2].guard: shop.visit has no field yesterday; there are: master, on, from, notes, code, status, id, version, created_at, updated_at, now

@@ -89,6 +89,7 @@ pub(crate) async fn a_rule_that_stored_records_break_is_refused(world: &World) {
     let result = world.apply(&strict).await;
     let Err(StoreError::Schema(message)) = result else { panic!("{result:?}") };
     assert!(message.contains("amount") && message.contains("lab.sample"), "{message}");
+    assert!(twins.iter().all(|twin| message.contains(&twin.id.to_string())), "{message}");
     assert_eq!(world.count("lab.sample").await, 2);
 }
 
