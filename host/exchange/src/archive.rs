@@ -47,7 +47,7 @@ pub struct Manifest {
 /// A file in a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileEntry {
-    /// `workspace.db`, `plugins/DIGEST.wasm`
+    /// `workspace.db` or `tables/contact.copy`, `plugins/DIGEST.wasm`
     pub name: String,
     /// How large it is.
     pub bytes: u64,

@@ -165,7 +165,7 @@ pub(crate) struct ImportArgs {
 /// Options of `backup`.
 #[derive(Args)]
 #[command(
-    after_help = "The backup is one zip with the database of one moment, the plugins' components and their checksums. It is written\nbeside its place, read back and checked, and only then gets its name. Whoever can read it can read the business.\n\nWorks whether or not a server runs on the same data."
+    after_help = "The backup is one zip with the data of one moment, the plugins' components and their checksums. It is written\nbeside its place, read back and checked, and only then gets its name. Whoever can read it can read the business.\n\nWorks whether or not a server runs on the same data."
 )]
 pub(crate) struct BackupArgs {
     #[command(flatten)]
@@ -178,7 +178,7 @@ pub(crate) struct BackupArgs {
 /// Options of `restore`.
 #[derive(Args)]
 #[command(
-    after_help = "Nothing is touched before every byte of the backup was checked. With --in-place the old data are moved aside and\nstay there; no server may run meanwhile.\n\nExamples:\n  pergola restore main-20260331T100000Z.zip --data ./second-shop\n  pergola restore main-20260331T100000Z.zip --in-place"
+    after_help = "Nothing is touched before every byte of the backup was checked. With --in-place the old data are moved aside and\nstay there; no server may run meanwhile. A backup of a file becomes a file, one of PostgreSQL a schema.\n\nExamples:\n  pergola restore main-20260331T100000Z.zip --data ./second-shop\n  pergola restore main-20260331T100000Z.zip --in-place"
 )]
 pub(crate) struct RestoreArgs {
     #[command(flatten)]

@@ -61,13 +61,3 @@ fn archive_error(error: ArchiveError) -> anyhow::Error {
         other => other.into(),
     }
 }
-
-/// For commands on files.
-fn refuse_server(config: &Config, instead: &str) -> anyhow::Result<()> {
-    match config.database_url() {
-        None => Ok(()),
-        Some(_) => {
-            Err(problem(format!("this works on a file, and the data are in a PostgreSQL database: use {instead}")))
-        }
-    }
-}

@@ -1,6 +1,10 @@
 //! Wiring: a store, a runtime with the installed plugins, and the workspace over both.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use jiff::tz::TimeZone;
@@ -15,7 +19,7 @@ use pergola_service::{
     },
     workspace::{InstallReport, Package, Ports},
 };
-use pergola_store::{Options, PostgresOptions, PostgresStore, SqliteStore};
+use pergola_store::{Options, SqliteStore, backup::Remote};
 
 use crate::{
     config,
@@ -54,9 +58,20 @@ async fn open_with(
     on_broken: impl Fn(anyhow::Error) -> anyhow::Result<()>,
 ) -> anyhow::Result<Opened> {
     // Before anything is made: a workspace must not begin with settings that nobody wanted.
+    locale(&config.locale)?;
+    let store = open_store(data, config).await?;
+    open_on(data, config, store, on_broken).await
+}
+
+/// The same on a store that is open already.
+pub(crate) async fn open_on(
+    data: &DataDir,
+    config: &config::Config,
+    store: Arc<dyn Store>,
+    on_broken: impl Fn(anyhow::Error) -> anyhow::Result<()>,
+) -> anyhow::Result<Opened> {
     let locale = locale(&config.locale)?;
     let ids: Arc<dyn Ids> = Arc::new(UuidIds::default());
-    let store = open_store(data, config).await?;
     let runtime =
         Runtime::new(RuntimeConfig::default(), Arc::clone(&ids)).context("cannot start the plugin runtime")?;
     let stored = store.read().await?.list_plugins().await?;
@@ -78,22 +93,41 @@ async fn open_with(
     Ok(Opened { workspace, runtime, store })
 }
 
-/// The file in the data directory, or the schema in the configured database.
+/// What [`place`] names, opened.
 async fn open_store(data: &DataDir, config: &config::Config) -> anyhow::Result<Arc<dyn Store>> {
-    let Some(url) = config.database_url() else {
-        let path = data.database();
-        let store = SqliteStore::open(&path, Options::default()).await;
-        return Ok(store.with_context(|| format!("cannot open {}", path.display()))?);
-    };
-    let schema = format!("pergola_{}", data.workspace_name());
-    match PostgresStore::open(url, &schema, PostgresOptions::default()).await {
-        Ok(store) => Ok(store),
-        Err(StoreError::Schema(message)) => Err(problem(format!("the database: {message}"))),
-        // Not the URL itself: there is a password in it.
-        Err(StoreError::Interrupted | StoreError::Busy) => {
-            Err(problem("the database cannot be reached; is its server running, and are host and port right?"))
+    match place(data, config)? {
+        Place::File(path) => {
+            let store = SqliteStore::open(&path, Options::default()).await;
+            Ok(store.with_context(|| format!("cannot open {}", path.display()))?)
         }
-        Err(error) => Err(anyhow::Error::new(error).context("cannot open the database")),
+        Place::Server(remote) => Ok(remote.open().await.map_err(server_error)?),
+    }
+}
+
+/// Where a workspace's data are.
+pub(crate) enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// In a schema on a server.
+    Server(Box<Remote>),
+}
+
+/// The file in the data directory, or the schema in the configured database.
+pub(crate) fn place(data: &DataDir, config: &config::Config) -> anyhow::Result<Place> {
+    let Some(url) = config.database_url() else { return Ok(Place::File(data.database())) };
+    let schema = format!("pergola_{}", data.workspace_name());
+    Ok(Place::Server(Box::new(Remote::new(url, &schema).map_err(server_error)?)))
+}
+
+/// What a server says, to whoever gave its URL.
+pub(crate) fn server_error(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Schema(message) => problem(format!("the database: {message}")),
+        // Not the URL itself: there is a password in it.
+        StoreError::Interrupted | StoreError::Busy => {
+            problem("the database cannot be reached; is its server running, and are host and port right?")
+        }
+        error => anyhow::Error::new(error).context("cannot open the database"),
     }
 }
 

@@ -1,4 +1,5 @@
-//! A copy of a workspace's file while others write to it, and what is known about a file that nobody writes to.
+//! A copy of a workspace while others write to it, and what is known about a copy that nobody writes to: of a file here,
+//! of a schema on a server in [`Remote`].
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
@@ -12,12 +13,14 @@ use crate::{
     sql::{Sql, quote},
 };
 
+pub use crate::postgres::backup::{Remote, SHAPE, TABLES, read_snapshot};
+
 /// How long to wait for a lock; readers of a WAL file hardly ever do.
 const BUSY: Duration = Duration::from_secs(30);
 /// Lines of what is wrong with a file that are worth telling.
 const PROBLEMS_MAX: usize = 20;
 
-/// What a file holds.
+/// What a copy holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contents {
     /// Rows by table.

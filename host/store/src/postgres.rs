@@ -1,5 +1,6 @@
 //! A workspace in a schema of a PostgreSQL database, where units of work run beside each other.
 
+pub(crate) mod backup;
 mod connect;
 mod pool;
 mod scrub;
@@ -75,7 +76,10 @@ impl PostgresStore {
     /// [`StoreError::Schema`] when the URL, the database or its encoding will not do, [`StoreError::Interrupted`] or
     /// [`StoreError::Busy`] when the server cannot be reached, [`StoreError::Backend`] when it is of a newer version.
     pub async fn open(url: &str, schema: &str, options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
-        let target = Target::parse(url, schema, &options)?;
+        Self::open_at(Target::parse(url, schema, &options)?, options).await
+    }
+
+    async fn open_at(target: Target, options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
         let connection = connect::open(&target.options, options.connect_timeout).await?;
         connect::migrate(connection, &target.schema).await?;
         let dialect = Dialect::Postgres(quote(&target.schema).into());

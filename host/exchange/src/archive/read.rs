@@ -123,7 +123,7 @@ fn is_plain(name: &str) -> bool {
     let is_word = |part: &&str| {
         !part.is_empty()
             && !part.starts_with('.')
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'$'))
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'$' | b'~'))
     };
     parts.len() <= 2 && parts.iter().all(is_word)
 }

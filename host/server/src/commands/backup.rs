@@ -1,4 +1,4 @@
-//! `pergola backup`: a workspace as one file, while a server may run, checked by reading it back.
+//! `pergola backup`: a workspace as one file, while servers may run, checked by reading it back.
 
 use std::{
     fs,
@@ -9,7 +9,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use pergola_exchange::archive::{self, Archive, FORMAT, Manifest, Part};
 use pergola_service::ports::Clock as _;
-use pergola_store::backup::{self, Contents};
+use pergola_store::backup::{self, Contents, SHAPE, TABLES};
 
 use super::prepare;
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     data::{self, DataDir},
     say::{self, Progress, problem},
     system::SystemClock,
+    wire::{self, Place, server_error},
 };
 
 /// The database within a backup.
@@ -24,7 +25,7 @@ pub(super) const DATABASE: &str = "workspace.db";
 
 pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<()> {
     let data = DataDir::open_existing(&args.data)?;
-    super::refuse_server(&prepare(&data, true)?, "pg_dump --schema")?;
+    let place = wire::place(&data, &prepare(&data, true)?)?;
     let made_at = SystemClock.now();
     let out = match args.out {
         Some(out) => out,
@@ -32,7 +33,7 @@ pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<()> {
     };
     let work = WorkFolder::beside(&out)?;
     let mut progress = Progress::new(format!("backing up workspace {}", data.workspace_name()), None);
-    let manifest = write(&data, &out, &work, made_at, &mut progress).await?;
+    let manifest = write(&data, &place, &out, &work, made_at, &mut progress).await?;
     progress.done();
     let records: u64 = manifest.tables.values().sum();
     let bytes = fs::metadata(&out).with_context(|| format!("cannot read {}", out.display()))?.len();
@@ -40,46 +41,78 @@ pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<()> {
         "{}: {records} rows of {} tables, {} components, {bytes} bytes; read back and sound",
         out.display(),
         manifest.tables.len(),
-        manifest.files.len().saturating_sub(1),
+        manifest.files.iter().filter(|file| file.name.starts_with("plugins/")).count(),
     ));
     Ok(())
 }
 
 async fn write(
     data: &DataDir,
+    place: &Place,
     out: &Path,
     work: &WorkFolder,
     made_at: Timestamp,
     progress: &mut Progress,
 ) -> anyhow::Result<Manifest> {
-    let database = data.database();
-    progress.detail("checking the database");
-    check(&database).await?;
-    let copy = work.path.join(DATABASE);
-    progress.detail("copying");
-    backup::snapshot(&database, &copy).await.with_context(|| format!("cannot copy {}", database.display()))?;
-    let contents = backup::contents(&copy).await.context("cannot read the copy")?;
-    let mut parts = vec![Part { name: DATABASE.to_owned(), path: copy.clone() }];
+    let copy = work.path.join("copy");
+    fs::create_dir_all(&copy).with_context(|| format!("cannot create {}", copy.display()))?;
+    let (contents, mut parts) = snapshot(place, &copy, progress).await?;
     parts.extend(components(data, &contents)?);
     let manifest = Manifest {
         format: FORMAT,
         made_by: concat!("pergola ", env!("CARGO_PKG_VERSION")).to_owned(),
         made_at,
         workspace: data.workspace_name().to_owned(),
-        database: "sqlite".to_owned(),
+        database: kind(place).to_owned(),
         tables: contents.tables,
         files: vec![],
     };
     progress.detail("packing");
     let packed = work.path.join("backup.zip");
     let manifest = archive::write(&packed, manifest, &parts)?;
-    fs::remove_file(&copy).with_context(|| format!("cannot remove {}", copy.display()))?;
+    fs::remove_dir_all(&copy).with_context(|| format!("cannot remove {}", copy.display()))?;
     progress.detail("reading it back");
-    let found = unpack(&packed, &work.path.join("check")).await?;
+    let (found, _) = unpack(&packed, &work.path.join("check"), place).await?;
     anyhow::ensure!(found == manifest, "the backup did not come back as it was written; try another disk");
     fs::rename(&packed, out).with_context(|| format!("cannot write {}", out.display()))?;
     data::sync_folder(out)?;
     Ok(manifest)
+}
+
+/// What backups of this kind of database say that they are of.
+fn kind(place: &Place) -> &'static str {
+    match place {
+        Place::File(_) => "sqlite",
+        Place::Server(_) => "postgres",
+    }
+}
+
+/// Copies the data of one moment into a folder.
+async fn snapshot(place: &Place, to: &Path, progress: &mut Progress) -> anyhow::Result<(Contents, Vec<Part>)> {
+    let part = |name: String| Part { path: to.join(&name), name };
+    match place {
+        Place::File(database) => {
+            progress.detail("checking the database");
+            check(database).await?;
+            progress.detail("copying");
+            let copy = to.join(DATABASE);
+            backup::snapshot(database, &copy).await.with_context(|| format!("cannot copy {}", database.display()))?;
+            let contents = backup::contents(&copy).await.context("cannot read the copy")?;
+            Ok((contents, vec![part(DATABASE.to_owned())]))
+        }
+        Place::Server(remote) => {
+            progress.detail("copying");
+            remote.snapshot(to).await.map_err(server_error).context("cannot copy the tables")?;
+            let contents = backup::read_snapshot(to).await.context("cannot read the copy")?;
+            let mut parts = vec![part(SHAPE.to_owned())];
+            for entry in fs::read_dir(to.join(TABLES)).context("cannot list the copy")? {
+                let name = entry.context("cannot list the copy")?.file_name();
+                parts.push(part(format!("{TABLES}/{}", name.to_string_lossy())));
+            }
+            parts.sort_by(|a, b| a.name.cmp(&b.name));
+            Ok((contents, parts))
+        }
+    }
 }
 
 /// The components that the copy needs, as they were installed.
@@ -108,14 +141,29 @@ pub(super) async fn check(database: &Path) -> anyhow::Result<()> {
     anyhow::bail!("{} is damaged, see docs/backup.md: {}", database.display(), problems.join("; "))
 }
 
-/// Unpacks a backup into a folder and checks everything that can be checked.
-pub(super) async fn unpack(file: &Path, to: &Path) -> anyhow::Result<Manifest> {
+/// Unpacks a backup for such a place into a folder and checks everything that can be checked.
+pub(super) async fn unpack(file: &Path, to: &Path, place: &Place) -> anyhow::Result<(Manifest, Contents)> {
     let mut archive = Archive::open(file).map_err(super::archive_error)?;
-    archive.extract(to).map_err(super::archive_error)?;
     let manifest = archive.manifest().clone();
-    let database = to.join(DATABASE);
-    check(&database).await?;
-    let contents = backup::contents(&database).await.context("cannot read the database of the backup")?;
+    if manifest.database != kind(place) {
+        return Err(problem(format!(
+            "{} is of a {} database and cannot become a {} one: restore it to a database of its kind, and move the \
+             records by `pergola export` and `pergola import`",
+            file.display(),
+            manifest.database,
+            kind(place),
+        )));
+    }
+    archive.extract(to).map_err(super::archive_error)?;
+    let contents = match place {
+        Place::File(_) => {
+            let database = to.join(DATABASE);
+            check(&database).await?;
+            backup::contents(&database).await
+        }
+        Place::Server(_) => backup::read_snapshot(to).await,
+    };
+    let contents = contents.context("cannot read the data of the backup")?;
     for (table, rows) in &manifest.tables {
         let found = contents.tables.get(table).copied().unwrap_or_default();
         anyhow::ensure!(found == *rows, "table {table} of the backup has {found} rows and should have {rows}");
@@ -124,7 +172,7 @@ pub(super) async fn unpack(file: &Path, to: &Path) -> anyhow::Result<Manifest> {
         let path = to.join("plugins").join(format!("{digest}.wasm"));
         anyhow::ensure!(data::is_whole(&path, digest), "the backup lacks the component of plugin {plugin}");
     }
-    Ok(manifest)
+    Ok((manifest, contents))
 }
 
 /// A folder for what is not finished, on the same disk as the result; removed at the end.

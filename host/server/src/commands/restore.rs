@@ -1,5 +1,7 @@
 //! `pergola restore`: a backup becomes a workspace, new or in place of the one that is there.
 
+mod server;
+
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -20,7 +22,7 @@ use crate::{
     data::{self, DataDir},
     say::{self, problem},
     system::SystemClock,
-    wire,
+    wire::{self, Place, server_error},
 };
 
 pub(crate) async fn run(args: RestoreArgs) -> anyhow::Result<()> {
@@ -30,18 +32,23 @@ pub(crate) async fn run(args: RestoreArgs) -> anyhow::Result<()> {
     })?;
     let data = DataDir::open(&args.data)?;
     let config = prepare(&data, true)?;
-    super::refuse_server(&config, "pg_restore")?;
-    let database = data.database();
-    let exists = database.exists();
+    let place = wire::place(&data, &config)?;
+    let exists = match &place {
+        Place::File(database) => database.exists(),
+        Place::Server(remote) => remote.is_there().await.map_err(server_error)?,
+    };
     if exists && !args.in_place {
         return Err(problem(format!(
             "{} exists; restore elsewhere by --data or --workspace, or give --in-place, which keeps the old data aside",
-            database.display()
+            name(&place)
         )));
     }
     let lock = data.lock()?;
-    let work = WorkFolder::beside(&database)?;
-    let manifest = unpack(&args.file, &work.path).await?;
+    if let Place::Server(remote) = &place {
+        server::refuse_company(remote).await?;
+    }
+    let work = WorkFolder::beside(&data.database())?;
+    let (manifest, contents) = unpack(&args.file, &work.path, &place).await?;
     for file in &manifest.files {
         if let Some(digest) = file.name.strip_prefix("plugins/").and_then(|name| name.strip_suffix(".wasm")) {
             let path = work.path.join(&file.name);
@@ -49,14 +56,32 @@ pub(crate) async fn run(args: RestoreArgs) -> anyhow::Result<()> {
             data.keep_component(digest, &component)?;
         }
     }
-    let aside = exists.then(|| aside(&database));
-    swap(&data, &config, &work.path.join(DATABASE), aside.as_deref()).await?;
+    let aside = match &place {
+        Place::File(database) => {
+            let aside = exists.then(|| aside(database));
+            swap(&data, &config, &work.path.join(DATABASE), aside.as_deref()).await?;
+            aside.map(|aside| aside.display().to_string())
+        }
+        Place::Server(remote) => {
+            let aside = exists.then(|| server::aside(remote.schema()));
+            server::restore(&data, &config, remote, &work.path, &contents, aside.as_deref()).await?;
+            aside.map(|aside| format!("schema {aside}"))
+        }
+    };
     drop(lock);
     tell(&args.file, &data, &manifest, aside.as_deref());
     Ok(())
 }
 
-fn tell(file: &Path, data: &DataDir, manifest: &Manifest, aside: Option<&Path>) {
+/// What a place is called in messages.
+fn name(place: &Place) -> String {
+    match place {
+        Place::File(database) => database.display().to_string(),
+        Place::Server(remote) => format!("a workspace in schema {} of the database", remote.schema()),
+    }
+}
+
+fn tell(file: &Path, data: &DataDir, manifest: &Manifest, aside: Option<&str>) {
     let rows: u64 = manifest.tables.values().sum();
     say::line(format_args!(
         "restored workspace {} from {}, made {}: {rows} rows of {} tables",
@@ -66,14 +91,14 @@ fn tell(file: &Path, data: &DataDir, manifest: &Manifest, aside: Option<&Path>) 
         manifest.tables.len(),
     ));
     if let Some(aside) = aside {
-        say::line(format_args!("the data of before are in {}; remove them when you are sure", aside.display()));
+        say::line(format_args!("the data of before are in {aside}; remove them when you are sure"));
     }
 }
 
 /// Where the data of before go.
 fn aside(database: &Path) -> PathBuf {
     let name = database.file_stem().unwrap_or_default().to_string_lossy();
-    database.with_file_name(format!("{name}.before-{}", SystemClock.now().strftime("%Y%m%dT%H%M%SZ")))
+    database.with_file_name(format!("{name}.before-{}", SystemClock.now().strftime("%Y%m%dT%H%M%S.%3fZ")))
 }
 
 /// Puts the new database in place of the old one, opens it as a server would, and goes back if that fails.

@@ -9,6 +9,7 @@
 )]
 
 mod backup;
+mod backup_on_server;
 mod bad_requests;
 mod crash;
 mod demo;

@@ -20,6 +20,7 @@ const STATEMENTS: usize = 1_000;
 const VERSION_MIN: i32 = 15_00_00;
 
 /// Where a workspace is.
+#[derive(Clone)]
 pub(super) struct Target {
     pub(super) options: PgConnectOptions,
     /// Not in quotes.
@@ -43,14 +44,24 @@ impl Target {
         }
         let options = PgConnectOptions::from_str(&format!("{address}?{}", others.join("&")))
             .map_err(|error| StoreError::Schema(format!("this is no postgres:// URL: {error}")))?;
-        Ok(Self { options: prepared(options, limits), schema: schema.to_owned() })
+        Ok(Self { options: prepared(options, limits), schema: String::new() }.with_schema(schema))
     }
+
+    /// The same database with another schema.
+    pub(super) fn with_schema(&self, schema: &str) -> Self {
+        let options = self.options.clone().application_name(&application(schema));
+        Self { options, schema: schema.to_owned() }
+    }
+}
+
+/// The name by which the server knows connections for a schema; it keeps so many bytes.
+pub(super) fn application(schema: &str) -> String {
+    format!("pergola {schema}").chars().take(63).collect()
 }
 
 fn prepared(options: PgConnectOptions, limits: &PostgresOptions) -> PgConnectOptions {
     let milliseconds = |time: Duration| time.as_millis().to_string();
     options
-        .application_name("pergola")
         .statement_cache_capacity(STATEMENTS)
         .options([
             ("statement_timeout", milliseconds(limits.statement_timeout)),

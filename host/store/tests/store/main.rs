@@ -11,6 +11,7 @@
 )]
 
 mod aggregates;
+mod backups;
 mod cases;
 mod filters;
 mod postgres;

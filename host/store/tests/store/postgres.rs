@@ -25,7 +25,7 @@ use tokio::{
 
 use crate::world::{World, after, now};
 
-fn server() -> &'static Cluster {
+pub(crate) fn server() -> &'static Cluster {
     Cluster::shared().unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -35,7 +35,7 @@ fn url() -> String {
 }
 
 /// A connection past the store.
-async fn raw(schema: &str) -> PgConnection {
+pub(crate) async fn raw(schema: &str) -> PgConnection {
     let url = server().url(schema);
     let (url, schema) = url.split_once("&schema=").unwrap();
     let mut raw = PgConnection::connect(url).await.unwrap();
