@@ -1,5 +1,6 @@
 //! The `pergola` program: reads the command line and the configuration, and wires the parts together.
 
+mod broken;
 mod cli;
 mod commands;
 mod config;

@@ -13,6 +13,7 @@ use pergola_model::{Locale, PluginId, Role, decl::Manifest};
 use pergola_runtime::{Runtime, RuntimeConfig};
 use pergola_service::{
     Workspace,
+    mutants::Rule,
     ports::{
         Ids,
         store::{Store, StoreError, StoredPlugin, StoredToken},
@@ -22,7 +23,7 @@ use pergola_service::{
 use pergola_store::{Options, SqliteStore, backup::Remote};
 
 use crate::{
-    config,
+    broken, config,
     data::DataDir,
     say::{self, problem},
     system::{SystemClock, UuidIds},
@@ -71,6 +72,7 @@ pub(crate) async fn open_on(
     on_broken: impl Fn(anyhow::Error) -> anyhow::Result<()>,
 ) -> anyhow::Result<Opened> {
     let locale = locale(&config.locale)?;
+    let broken = broken::rules()?;
     let ids: Arc<dyn Ids> = Arc::new(UuidIds::default());
     let runtime =
         Runtime::new(RuntimeConfig::default(), Arc::clone(&ids)).context("cannot start the plugin runtime")?;
@@ -86,6 +88,7 @@ pub(crate) async fn open_on(
     })
     .await
     .with_context(|| format!("cannot open workspace {}", data.workspace_name()))?;
+    broken.into_iter().for_each(|rule| workspace.switch_off(rule));
     // Not by the file's absence: a first start may have been cut off before this.
     if workspace.find_setting(LOCALE).await?.is_none() {
         workspace.put_locale(locale).await?;
@@ -97,7 +100,8 @@ pub(crate) async fn open_on(
 async fn open_store(data: &DataDir, config: &config::Config) -> anyhow::Result<Arc<dyn Store>> {
     match place(data, config)? {
         Place::File(path) => {
-            let store = SqliteStore::open(&path, Options::default()).await;
+            let options = Options { waits_for_disk: !broken::rules()?.contains(&Rule::Disk), ..Options::default() };
+            let store = SqliteStore::open(&path, options).await;
             Ok(store.with_context(|| format!("cannot open {}", path.display()))?)
         }
         Place::Server(remote) => Ok(remote.open().await.map_err(server_error)?),

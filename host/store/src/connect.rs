@@ -47,6 +47,11 @@ pub(crate) fn writing(path: &Path, busy_timeout: Duration) -> SqliteConnectOptio
         .thread_name(|_| "store-writer".to_owned())
 }
 
+/// The same, but a commit is told before it is on the disk.
+pub(crate) fn careless(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options.synchronous(SqliteSynchronous::Off)
+}
+
 /// Options of connections that read.
 pub(crate) fn reading(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
     common(path, busy_timeout)

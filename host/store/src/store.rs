@@ -43,6 +43,8 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// The quota of the file, in pages of 4 KiB; none is unlimited.
     pub pages_max: Option<u32>,
+    /// Whether a commit is on the disk before it is told. False only where a test shows that it would notice.
+    pub waits_for_disk: bool,
 }
 
 impl Default for Options {
@@ -57,6 +59,7 @@ impl Default for Options {
             group_age_max: Duration::from_millis(10),
             busy_timeout: Duration::from_secs(30),
             pages_max: None,
+            waits_for_disk: true,
         }
     }
 }
@@ -79,6 +82,7 @@ impl SqliteStore {
     /// [`StoreError::Backend`] when the file cannot be opened, comes from a newer version, or SQLite is too old.
     pub async fn open(path: &Path, options: Options) -> Result<Arc<Self>, StoreError> {
         let writing = connect::writing(path, options.busy_timeout);
+        let writing = if options.waits_for_disk { writing } else { connect::careless(writing) };
         let mut connection = connect::open(&writing).await?;
         connect::check_version(&mut connection).await?;
         connect::migrate(&mut connection).await?;

@@ -9,6 +9,7 @@ use super::{Worker, retry_at};
 use crate::{
     error::Error,
     guest::{compile_filter, core_object, parse_sort},
+    mutants::Rule,
     ports::sink::{Outgoing, SinkError},
     workspace::no_object,
 };
@@ -28,10 +29,11 @@ impl Worker {
         }
         let object = core_object("message")?;
         let lease = self.new_lease();
+        let until = if self.workspace.is_off(Rule::Claim) { lease.now } else { lease.until };
         let claims = waiting
             .iter()
             .map(|record| {
-                let claim = Fields::new().with("status", "sending").with("retry_at", lease.until);
+                let claim = Fields::new().with("status", "sending").with("retry_at", until);
                 vec![Change { if_version: Some(record.version), ..Change::update(object.clone(), record.id, claim) }]
             })
             .collect();

@@ -7,6 +7,7 @@ use pergola_model::{Actor, Change, ObjectName, Record};
 use super::Workspace;
 use crate::{
     error::Error,
+    mutants::Rule,
     ports::{
         plugins::{Budget, Limits},
         store::StoredAnswer,
@@ -167,7 +168,9 @@ impl Workspace {
         let mut unit = Unit::begin(self, Budget::new(Limits::hook())).await?;
         let records = unit.apply_all(rights, changes, 0).await?;
         let answer = render(&records);
-        unit.keep_answer(keyed, &answer, ANSWER_KEPT).await?;
+        if !self.is_off(Rule::Dedup) {
+            unit.keep_answer(keyed, &answer, ANSWER_KEPT).await?;
+        }
         unit.commit().await?;
         Ok(answer)
     }

@@ -11,14 +11,13 @@
 mod backup;
 mod backup_on_server;
 mod bad_requests;
-mod crash;
 mod demo;
 mod doctor;
 mod export;
+mod faults;
 mod full_disk;
 mod import;
 mod import_killed;
 mod plugin;
 mod support;
 mod tutorial;
-mod two_servers;
