@@ -21,6 +21,7 @@ mod surroundings;
 mod timers;
 mod upsert;
 
+pub(crate) use ledger::{booked, lock_name};
 pub(crate) use purge::{Purge, RECORDS_MAX, too_large};
 pub use restore::Restored;
 pub(crate) use restore::no_deletion;

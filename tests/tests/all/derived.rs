@@ -238,9 +238,9 @@ async fn what_was_spoiled_is_found_and_mended() {
     let told: Vec<String> = found
         .listed
         .iter()
-        .map(|one| format!("{} {}: {} → {}", one.object, one.field, one.stored, one.expected))
+        .map(|one| format!("{}: {} → {}", one.place.split(" 0").next().unwrap(), one.stored, one.expected))
         .collect();
-    assert_eq!(told, ["contact shop.visits: 7 → 1"]);
+    assert_eq!(told, ["shop.visits of contact: 7 → 1"]);
     assert_eq!(counted(&host, &masha).await["visits"], 7, "looking changes nothing");
     assert_eq!(host.workspace.check_derived(true).await.unwrap().mended, 1);
     assert_eq!(counted(&host, &masha).await["visits"], 1);

@@ -2,7 +2,6 @@
 
 mod counted;
 mod derived;
-mod doctor;
 mod hostile;
 mod imports;
 mod on_postgres;

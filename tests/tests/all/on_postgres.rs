@@ -9,6 +9,8 @@ use pergola_testkit::Backend;
 mod bin;
 #[path = "booking.rs"]
 mod booking;
+#[path = "doctor.rs"]
+mod doctor;
 #[path = "language.rs"]
 mod language;
 #[path = "questions.rs"]

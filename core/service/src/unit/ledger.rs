@@ -150,7 +150,7 @@ impl Unit {
 }
 
 /// The balance that an entry changes, and by how much.
-fn booked(object: &Object, ledger: &Ledger, entry: &Record) -> Result<(BalanceKey, i128), Error> {
+pub(crate) fn booked(object: &Object, ledger: &Ledger, entry: &Record) -> Result<(BalanceKey, i128), Error> {
     let amount = entry.fields.get(&ledger.amount);
     let kind = object.field(&ledger.amount).map(|field| &field.kind);
     let (amount, currency) = kind
@@ -166,7 +166,8 @@ fn booked(object: &Object, ledger: &Ledger, entry: &Record) -> Result<(BalanceKe
     Ok((key, amount))
 }
 
-fn lock_name(key: &BalanceKey) -> String {
+/// The name under which a balance is locked.
+pub(crate) fn lock_name(key: &BalanceKey) -> String {
     format!("balance:{}:{}:{}:{}", key.object, key.account, key.unit, key.currency)
 }
 

@@ -1,4 +1,6 @@
-//! Computed values as a whole: filled when their declarations change, compared with their sources, mended.
+//! Computed values as a whole, and balances: filled when their declarations change, compared with their sources, mended.
+
+mod balances;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,14 +27,23 @@ type Declared = BTreeMap<String, BTreeMap<String, String>>;
 /// What [`Workspace::check_derived`] found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DerivedReport {
-    /// How many records were compared.
+    /// How many records and balances were compared.
     pub checked: u64,
     /// How many stored values were not what their sources say.
     pub wrong: u64,
     /// The first 100 of them.
     pub listed: Vec<Discrepancy>,
-    /// How many records were mended.
+    /// How many records and balances were mended.
     pub mended: u64,
+}
+
+impl DerivedReport {
+    fn add(&mut self, one: Discrepancy) {
+        self.wrong += 1;
+        if self.listed.len() < LISTED_MAX {
+            self.listed.push(one);
+        }
+    }
 }
 
 /// A stored value that is not what its sources say.
@@ -40,10 +51,8 @@ pub struct DerivedReport {
 pub struct Discrepancy {
     /// The object.
     pub object: ObjectName,
-    /// The record.
-    pub record: Id,
-    /// The field.
-    pub field: String,
+    /// Which: `salon.visits of 0189…`, `balance of …`.
+    pub place: String,
     /// What is stored, as JSON.
     pub stored: serde_json::Value,
     /// What it should be, as JSON.
@@ -51,7 +60,7 @@ pub struct Discrepancy {
 }
 
 impl Workspace {
-    /// Compares every rollup and formula with its sources and, with `fix`, mends what differs.
+    /// Compares every rollup, formula and balance with its sources and, with `fix`, mends what differs.
     ///
     /// Reads in pages and writes in small units of work, so that a running workspace goes on; what seems wrong is
     /// looked at again with its row locked before it counts as wrong. Call it from `doctor` while a server runs or not:
@@ -73,6 +82,7 @@ impl Workspace {
                 }
             }
         }
+        self.check_balances(&catalog, fix, &mut report).await?;
         Ok(report)
     }
 
@@ -105,12 +115,7 @@ impl Workspace {
             })
             .await?;
         report.mended += mended;
-        for one in wrong {
-            report.wrong += 1;
-            if report.listed.len() < LISTED_MAX {
-                report.listed.push(one);
-            }
-        }
+        wrong.into_iter().for_each(|one| report.add(one));
         Ok(())
     }
 
@@ -199,8 +204,7 @@ impl Unit {
 fn discrepancy(object: &Object, record: Id, field: &str, stored: &Value, expected: &Value) -> Discrepancy {
     Discrepancy {
         object: object.name.clone(),
-        record,
-        field: field.to_owned(),
+        place: format!("{field} of {} {record}", object.name),
         stored: json::value_to_json(stored),
         expected: json::value_to_json(expected),
     }

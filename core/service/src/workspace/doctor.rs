@@ -4,6 +4,7 @@
 //! a function that gives findings, a line in [`Workspace::examine`], a row in `docs/backup.md`, and a test that makes the
 //! damage and sees it found.
 
+mod contacts;
 mod derived;
 mod records;
 mod search;
@@ -93,6 +94,7 @@ impl Workspace {
         let mut findings = Vec::new();
         findings.extend(self.examine_schema(fix).await?);
         findings.extend(self.examine_records(fix).await?);
+        findings.extend(self.examine_contact_points().await?);
         findings.extend(self.examine_derived(fix).await?);
         findings.extend(self.examine_search(fix).await?);
         findings.extend(self.examine_timers(fix).await?);
@@ -102,4 +104,9 @@ impl Workspace {
         findings.extend(self.examine_purges(fix).await?);
         Ok(findings)
     }
+}
+
+/// What the store said, and not only that it failed.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }

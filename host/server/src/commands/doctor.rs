@@ -9,8 +9,8 @@ use crate::{
     cli::DoctorArgs,
     config::Config,
     data::{self, DataDir},
-    say::{self, Unwell},
-    wire,
+    say::{self, Unwell, problem},
+    wire::{self, Place},
 };
 
 pub(crate) async fn run(args: DoctorArgs) -> anyhow::Result<()> {
@@ -37,20 +37,26 @@ pub(crate) async fn run(args: DoctorArgs) -> anyhow::Result<()> {
     if is_well { Ok(()) } else { Err(Unwell.into()) }
 }
 
-/// Pages, indexes and references of the file, and the components beside it.
+/// Pages and indexes of the file, or rows and indexes on the server, and the components beside them.
 async fn examine_files(data: &DataDir, config: &Config) -> anyhow::Result<Vec<Finding>> {
-    if config.database_url().is_some() {
-        // A server looks after its own files, and components are looked at when the workspace is opened.
-        return Ok(Vec::new());
-    }
-    let database = data.database();
     let mut pages = Finding::new(
         "integrity",
         Severity::Damage,
-        "the database's file is damaged",
-        "stop the server, keep a copy of the file, and restore a backup",
+        "the database is damaged",
+        "stop the server, keep a copy of the database, and restore a backup",
     );
-    match backup::damage(&database).await {
+    let (damage, installed) = match wire::place(data, config)? {
+        Place::File(file) => {
+            (backup::damage(&file).await, backup::contents(&file).await.map(|contents| contents.components))
+        }
+        Place::Server(remote) => {
+            if !remote.is_there().await.map_err(wire::server_error)? {
+                return Err(problem(format!("there is no workspace in schema {} of the database", remote.schema())));
+            }
+            (remote.damage().await, remote.components().await)
+        }
+    };
+    match damage {
         Ok(problems) => problems.into_iter().for_each(|problem| pages.add(|| problem)),
         Err(error) => pages.add(|| format!("{:#}", anyhow::Error::new(error))),
     }
@@ -60,8 +66,8 @@ async fn examine_files(data: &DataDir, config: &Config) -> anyhow::Result<Vec<Fi
         "components of plugins that are lost or damaged",
         "install the plugin again: pergola plugin install DIR",
     );
-    if let Ok(contents) = backup::contents(&database).await {
-        for (plugin, digest) in contents.components {
+    if let Ok(installed) = installed {
+        for (plugin, digest) in installed {
             let path = data.component(&digest);
             if !data::is_whole(&path, &digest) {
                 components.add(|| format!("{plugin}: {}", path.display()));

@@ -6,7 +6,7 @@ use pergola_model::{
     Actor, Change, FieldType, Fields, Id, Object, ObjectName, Query, Record, Value, field::OnDelete, query::LIMIT_MAX,
 };
 
-use super::{Finding, Severity};
+use super::{Finding, Severity, cause};
 use crate::{
     error::Error,
     ports::plugins::{Budget, Limits},
@@ -170,8 +170,4 @@ async fn targets(unit: &mut Unit, object: &Object, records: &[Record]) -> Result
         }
     }
     Ok(there)
-}
-
-fn cause(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }

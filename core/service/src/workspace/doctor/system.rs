@@ -103,20 +103,33 @@ impl Workspace {
     }
 
     /// Plugins that cannot take their events.
-    pub(super) async fn examine_outbox(&self) -> Result<Option<Finding>, Error> {
+    pub(super) async fn examine_outbox(&self) -> Result<Vec<Finding>, Error> {
         let mut stuck = Finding::new(
             "outbox",
             Severity::Notice,
             "plugins that fail on the same events again and again",
             "look into the log for the reason, and upgrade the plugin; the events wait",
         );
+        let mut waiting = Finding::new(
+            "outbox_waiting",
+            Severity::Notice,
+            "plugins whose events nobody tells, although the claim or the pause is over for an hour",
+            "start a server; it tells them at once",
+        );
+        let long_ago = self.now().checked_sub(SENDING_MAX).unwrap_or(Timestamp::MIN);
         for plugin in self.catalog().plugins.keys() {
-            let state = self.0.store.read().await?.subscription(plugin).await?;
+            let mut reader = self.0.store.read().await?;
+            let state = reader.subscription(plugin).await?;
+            if let Some(until) = state.retry_at.filter(|at| *at < long_ago)
+                && reader.has_events(plugin).await?
+            {
+                waiting.add(|| format!("{plugin}, since {until}"));
+            }
             if state.attempts >= ATTEMPTS {
                 stuck.add(|| format!("{plugin}, {} attempts at event {}", state.attempts, state.sequence + 1));
             }
         }
-        Ok(stuck.if_any())
+        Ok([stuck, waiting].into_iter().filter_map(Finding::if_any).collect())
     }
 
     /// Messages that began to leave and never came to an end.
