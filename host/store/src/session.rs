@@ -194,9 +194,7 @@ impl Session {
         }
         let done = self.run("COMMIT").await;
         match (&self.state, done) {
-            (State::Lost(_), Err(_)) => Err(error::unexpected(
-                "the connection to the database broke during a commit: look whether it was written before trying again",
-            )),
+            (State::Lost(_), Err(_)) => Err(StoreError::InDoubt),
             (_, done) => done,
         }
     }
