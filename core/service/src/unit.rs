@@ -280,7 +280,10 @@ impl Unit {
         let wakes = self.pending.has_wake();
         self.pending.flush(self.tx.as_mut()).await?;
         if self.workspace.is_off(Rule::Commit) {
-            tokio::spawn(self.tx.commit());
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                self.tx.commit().await
+            });
             return Ok(());
         }
         self.tx.commit().await?;

@@ -8,6 +8,9 @@ pub(crate) mod driver;
 pub(crate) mod invariants;
 mod kills;
 pub(crate) mod notes;
+mod outage;
+mod relay;
+mod silence;
 pub(crate) mod world;
 
 /// How often to do it: a few times in every run of the tests, or as often as somebody asks for.
