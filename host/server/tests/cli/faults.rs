@@ -7,6 +7,7 @@
 pub(crate) mod driver;
 pub(crate) mod invariants;
 mod kills;
+mod lossy;
 pub(crate) mod notes;
 mod outage;
 mod relay;

@@ -41,7 +41,8 @@ impl Request {
         match api.send("POST", &path, &headers, self.body.to_string().as_bytes()) {
             Err(_) => Outcome::Unknown(0),
             Ok(answer) if answer.status == 201 => Outcome::Acknowledged(answer.json()),
-            Ok(answer) if answer.status >= 500 => Outcome::Unknown(answer.status),
+            // A full disk is a no; other troubles promise nothing.
+            Ok(answer) if answer.status >= 500 && answer.status != 507 => Outcome::Unknown(answer.status),
             Ok(answer) => Outcome::Refused(answer.json()["code"].as_str().unwrap_or(&answer.body).to_owned()),
         }
     }
