@@ -83,13 +83,20 @@ async fn rates() {
     fill(&served, ROWS).await;
     let token = Some(served.token.as_str());
     let full = served.address;
+    let row = std::env::args().nth(2).filter(|argument| !argument.starts_with('-'));
+    let wanted = |what: &str| row.as_deref().is_none_or(|row| row == what);
     let mut creates = Vec::new();
-    for _ in 0..ROUNDS {
+    for _ in 0..if wanted("create") { ROUNDS } else { 0 } {
         let bare = Load::post(bare, "/contacts", None, contact).run(CONNECTIONS, ROUND).await;
         let full = Load::post(full, "/api/v1/contacts", token, contact).keyed().run(CONNECTIONS, ROUND).await;
         creates.push((bare, full));
     }
-    tell_rates("create, durable, idempotent, 8 connections", &creates, 0.6);
+    if wanted("create") {
+        tell_rates("create, durable, idempotent, 8 connections", &creates, 0.6);
+    }
+    if !wanted("read") {
+        return;
+    }
     let bare_id = bare::create_one(bare, &contact(0)).await;
     let full_id = served.host.create("contact", &json!({"name": "Reader", "source": "web"})).await.unwrap();
     let full_path = format!("/api/v1/contacts/{}", full_id["id"].as_str().unwrap());

@@ -36,7 +36,7 @@ use crate::{
     mutants::Rule,
     ports::{
         plugins::Budget,
-        store::{AuditEntry, StoredAnswer, Transaction},
+        store::{AuditEntry, StoreError, StoredAnswer, Transaction},
     },
     rights::Rights,
     unit::{
@@ -65,6 +65,10 @@ pub(crate) struct Unit {
     is_letting_in: bool,
     /// A purge, while it is under way.
     purging: Option<Purge>,
+    /// Whether it consists of one change, whose record may then be written with all the rest.
+    is_single: bool,
+    /// The record that is written at the latest at the commit, to explain what may be wrong with it.
+    late: Option<(Arc<Object>, Record)>,
 }
 
 /// What a record that comes back was before.
@@ -98,6 +102,8 @@ impl Unit {
             freed: Freed::new(),
             is_letting_in: false,
             purging: None,
+            is_single: false,
+            late: None,
         })
     }
 
@@ -133,7 +139,9 @@ impl Unit {
         changes: Vec<Change>,
         depth: u32,
     ) -> Result<Vec<RecordOf>, Error> {
+        self.is_single = changes.len() == 1;
         let result = self.apply(rights, changes, depth).await;
+        self.is_single = false;
         self.outcome(result)
     }
 
@@ -278,19 +286,29 @@ impl Unit {
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
         self.check_transfers_balanced(0)?;
         let wakes = self.pending.has_wake();
-        self.pending.flush(self.tx.as_mut()).await?;
         if self.workspace.is_off(Rule::Commit) {
-            tokio::spawn(async move {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                self.tx.commit().await
-            });
+            self.pending.flush(self.tx.as_mut()).await?;
+            let mut tx = self.tx;
+            tokio::spawn(async move { tx.commit().await });
             return Ok(());
         }
-        self.tx.commit().await?;
+        if let Err(error) = self.write_rest().await {
+            return Err(match self.late.take() {
+                Some((object, record)) => self.explain(&object, std::slice::from_ref(&record), error).await,
+                None => error.into(),
+            });
+        }
         if wakes {
             self.workspace.0.wake.notify_one();
         }
         Ok(())
+    }
+}
+
+impl Unit {
+    async fn write_rest(&mut self) -> Result<(), StoreError> {
+        self.pending.flush(self.tx.as_mut()).await?;
+        self.tx.commit().await
     }
 }
 

@@ -4,15 +4,14 @@
 //! store: a worker claims them for a while, does the work and then marks it done. Several processes may work on one
 //! workspace: what one has claimed no other does, and what a killed one had claimed comes back by itself.
 
+mod answers;
 mod bin;
 mod events;
 mod messages;
+mod sweep;
 mod timers;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use pergola_model::{Actor, Catalog, PluginId};
@@ -26,6 +25,7 @@ use crate::{
         sink::Sink,
     },
     rights::Rights,
+    worker::sweep::Sweep,
     workspace::Workspace,
 };
 
@@ -39,13 +39,18 @@ const RETRY_FIRST: Duration = Duration::from_secs(10);
 /// The longest wait after a failed attempt.
 const RETRY_LONGEST: Duration = Duration::from_secs(6 * 3600);
 
+/// Between two looks at the bin; days are what people count in.
+const BIN_PAUSE: Duration = Duration::from_secs(3600);
+/// Between two looks for answers that have expired.
+const ANSWERS_PAUSE: Duration = Duration::from_secs(60);
+
 /// Does what is to be done after commit, for one workspace.
 pub struct Worker {
     workspace: Workspace,
     sink: Arc<dyn Sink>,
     lease: Duration,
-    /// When there was last nothing to be emptied from the bin.
-    swept: Mutex<Option<Timestamp>>,
+    bin: Sweep,
+    answers: Sweep,
 }
 
 /// What one round did.
@@ -59,6 +64,8 @@ pub struct Round {
     pub messages: usize,
     /// Deletions dropped from the bin.
     pub emptied: usize,
+    /// Answers dropped that had expired.
+    pub answers: usize,
     /// Records indexed for search after a change of declarations.
     pub indexed: usize,
 }
@@ -75,7 +82,8 @@ impl Worker {
     /// A worker for a workspace; messages leave by `sink`.
     #[must_use]
     pub fn new(workspace: Workspace, sink: Arc<dyn Sink>) -> Self {
-        Self { workspace, sink, lease: LEASE, swept: Mutex::default() }
+        let (bin, answers) = (Sweep::every(BIN_PAUSE), Sweep::every(ANSWERS_PAUSE));
+        Self { workspace, sink, lease: LEASE, bin, answers }
     }
 
     /// Claims for so long instead of two minutes. What a killed process has claimed is done by others only after that;
@@ -118,6 +126,7 @@ impl Worker {
             events: self.tell_events().await?,
             messages: self.send_messages().await?,
             emptied: self.empty_bin().await?,
+            answers: self.drop_answers().await?,
             indexed: self.workspace.index_some().await?,
         })
     }

@@ -11,9 +11,6 @@ use crate::{
     sql::Sql,
 };
 
-/// Expired answers that one new answer drops.
-const EXPIRED_AT_ONCE: i64 = 100;
-
 /// All plugins, by id.
 pub(crate) async fn list_plugins(session: &mut Session) -> Result<Vec<StoredPlugin>, StoreError> {
     let sql = Sql::new("SELECT id, manifest, digest, settings, installed_at FROM pergola_plugin ORDER BY id");
@@ -77,27 +74,17 @@ pub(crate) async fn find_answer(session: &mut Session, key: &str) -> Result<Opti
     }))
 }
 
-/// Drops expired answers and keeps a new one.
-pub(crate) async fn insert_answer(
-    session: &mut Session,
-    answer: &StoredAnswer,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let mut expired = Sql::new(
-        "DELETE FROM pergola_answer WHERE key IN (SELECT key FROM pergola_answer WHERE expires_at <= ? AND key <> ?",
-    );
-    expired.value(now).value(answer.key.as_str());
-    expired.push(" LIMIT ").bind(EXPIRED_AT_ONCE).push(session.dialect().for_change_of_free_ones()).push(")");
-    // Not an error where there is one: whoever wrote it at the same time may be waited for here.
+/// Keeps an answer. If there is one that has not expired, it fails: there the hash may not be null.
+pub(crate) fn insert_answer(answer: &StoredAnswer, now: Timestamp) -> Sql {
     let mut insert = Sql::new(
         "INSERT INTO pergola_answer (key, request_sha256, status, body, expires_at) VALUES (?, ?, ?, ?, ?) \
-         ON CONFLICT (key) DO UPDATE SET request_sha256 = excluded.request_sha256, status = excluded.status, \
-         body = excluded.body, expires_at = excluded.expires_at WHERE pergola_answer.expires_at <= ? RETURNING key",
+         ON CONFLICT (key) DO UPDATE SET request_sha256 = CASE WHEN pergola_answer.expires_at <= ? \
+         THEN excluded.request_sha256 END, status = excluded.status, body = excluded.body, \
+         expires_at = excluded.expires_at",
     );
     insert.value(answer.key.as_str()).value(answer.request_sha256.as_slice()).value(i64::from(answer.status));
     insert.value(answer.body.as_slice()).value(answer.expires_at).value(now);
-    let row = session.fetch_optional(session.dialect().together(vec![expired, insert])).await?;
-    row.map(|_| ()).ok_or_else(|| StoreError::Taken { constraint: "pergola_answer.key".to_owned() })
+    insert
 }
 
 /// How many answers have expired.
@@ -109,11 +96,13 @@ pub(crate) async fn count_expired_answers(session: &mut Session, now: Timestamp)
     Ok(u64::try_from(count).unwrap_or_default())
 }
 
-/// Drops answers that have expired.
-pub(crate) async fn drop_expired_answers(session: &mut Session, now: Timestamp) -> Result<(), StoreError> {
-    let mut sql = Sql::new("DELETE FROM pergola_answer WHERE expires_at <= ");
-    sql.bind(now);
-    session.execute(sql).await.map(|_| ())
+/// Drops so many answers that have expired; how many there were.
+pub(crate) async fn drop_expired_answers(session: &mut Session, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+    let mut sql =
+        Sql::new("DELETE FROM pergola_answer WHERE key IN (SELECT key FROM pergola_answer WHERE expires_at <= ");
+    sql.bind(now).push(" ORDER BY expires_at LIMIT ").bind(i64::from(limit));
+    sql.push(session.dialect().for_change_of_free_ones()).push(")");
+    session.execute(sql).await
 }
 
 /// Who has the token of this hash.

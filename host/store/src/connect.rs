@@ -26,6 +26,8 @@ const WRITER_STATEMENTS: usize = 1_000;
 const READER_STATEMENTS: usize = 300;
 /// The write-ahead log is cut down to this after it grew larger, by an import for instance.
 const WAL_BYTES_KEPT: &str = "67108864";
+/// Pages in the write-ahead log (16 MiB) before they are copied into the file: a page that changes often is copied once.
+const WAL_PAGES: &str = "4000";
 /// Memory for pages per connection, in KiB, negative as SQLite wants it.
 const CACHE_KIB: &str = "-16000";
 
@@ -39,6 +41,7 @@ pub(crate) fn writing(path: &Path, busy_timeout: Duration) -> SqliteConnectOptio
         // Without FULL, a commit in WAL mode survives a crash of the process but not of the power.
         .synchronous(SqliteSynchronous::Full)
         .pragma("journal_size_limit", WAL_BYTES_KEPT)
+        .pragma("wal_autocheckpoint", WAL_PAGES)
         // What is deleted is overwritten with zeros, so that no page that is used again still shows it.
         .pragma("secure_delete", "on")
         // Savepoints keep their undo log in memory instead of a file.

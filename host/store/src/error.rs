@@ -7,6 +7,10 @@ use pergola_model::Object;
 use pergola_service::ports::store::StoreError;
 use sqlx::postgres::PgDatabaseError;
 
+/// Answers under idempotency keys: a second one for a key fails by a hash that is null (`accounts`).
+const ANSWERS: &str = "pergola_answer";
+const ANSWER_KEY: &str = "pergola_answer.key";
+
 /// A failure that is not the database's, in its own words.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -64,7 +68,6 @@ pub(crate) fn again(error: &StoreError) -> StoreError {
         StoreError::Full => StoreError::Full,
         StoreError::Busy => StoreError::Busy,
         StoreError::Interrupted => StoreError::Interrupted,
-        StoreError::InDoubt => StoreError::InDoubt,
         StoreError::Schema(message) => StoreError::Schema(message.clone()),
         StoreError::Range(message) => StoreError::Range(message.clone()),
         StoreError::Backend(source) => unexpected(source.to_string()),

@@ -49,7 +49,20 @@ impl Pending {
         self.events.truncate(mark.1);
     }
 
-    /// Writes everything: one step for a small unit of work.
+    /// Whether it is one statement for each table at most.
+    pub(crate) fn is_small(&self) -> bool {
+        self.audit.len() <= 1 && self.events.len() <= 1
+    }
+
+    /// The statements of a small one, each with its table.
+    pub(crate) fn take_small(&mut self) -> Result<Vec<(&'static str, Sql)>, StoreError> {
+        let Self { audit, events } = std::mem::take(self);
+        let audit = audit_statements(&audit)?.into_iter().map(|sql| ("pergola_audit", sql));
+        let events = event_statements(&events)?.into_iter().map(|sql| ("pergola_outbox", sql));
+        Ok(audit.chain(events).collect())
+    }
+
+    /// Writes everything, two statements in a step.
     pub(crate) async fn flush(&mut self, session: &mut Session) -> Result<(), StoreError> {
         let mut audit = audit_statements(&self.audit)?.into_iter();
         let mut events = event_statements(&self.events)?.into_iter();

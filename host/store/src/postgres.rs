@@ -37,8 +37,7 @@ pub struct PostgresOptions {
     pub statement_timeout: Duration,
     /// How long one statement may wait for what another unit holds.
     pub lock_timeout: Duration,
-    /// How long a transaction may wait for its next statement: a hook thinks less than that. For so long a lost one
-    /// holds its records.
+    /// How long a transaction may wait for its next statement: a hook thinks less than that.
     pub idle_timeout: Duration,
     /// Beyond the statement's own time, until a server that does not answer is taken for gone.
     pub answer_grace: Duration,
@@ -54,7 +53,7 @@ impl Default for PostgresOptions {
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),
             lock_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(60),
             answer_grace: Duration::from_secs(2),
         }
     }
@@ -101,7 +100,8 @@ impl Store for PostgresStore {
     }
 
     async fn write(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        Ok(Box::new(View::writing(Turn::Own(self.pool.lend(Purpose::Write).await?))))
+        let turn = Turn::Own(self.pool.lend(Purpose::Write).await?);
+        Ok(Box::new(View::writing(turn, Arc::clone(self.pool.layouts()))))
     }
 
     async fn close(&self) {

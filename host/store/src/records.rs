@@ -6,7 +6,7 @@ use pergola_service::ports::store::StoreError;
 use crate::{
     error::unexpected,
     key,
-    layout::{Holds, Layout, currency_column, keyed},
+    layout::{Holds, Layout, Layouts, currency_column, keyed},
     row,
     session::Session,
     sql::{BINDS_MAX, Sql},
@@ -63,7 +63,7 @@ pub(crate) async fn insert(session: &mut Session, object: &Object, records: &[Re
     let statements = inserts(&layout, object, records)?;
     if statements.len() <= 1 {
         for sql in statements {
-            session.write_on(object, sql).await?;
+            session.write_on(Some(object), sql).await?;
         }
         return Ok(());
     }
@@ -75,6 +75,11 @@ pub(crate) async fn insert(session: &mut Session, object: &Object, records: &[Re
         }
     }
     session.release(BATCH).await
+}
+
+/// The statement for one new record.
+pub(crate) fn insert_one(layouts: &Layouts, object: &Object, record: &Record) -> Result<Sql, StoreError> {
+    insert_rows(&layouts.of(object), object, std::slice::from_ref(record))
 }
 
 fn inserts(layout: &Layout, object: &Object, records: &[Record]) -> Result<Vec<Sql>, StoreError> {
@@ -128,7 +133,7 @@ pub(crate) async fn update(
     }
     sql.push(" WHERE \"id\" = ").bind(record.id);
     sql.push(" AND \"version\" = ").bind(record.version.saturating_sub(1));
-    let rows = session.write_on(object, sql).await?;
+    let rows = session.write_on(Some(object), sql).await?;
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 
@@ -137,7 +142,7 @@ pub(crate) async fn delete(session: &mut Session, object: &Object, id: Id, versi
     let mut sql = Sql::new("DELETE FROM ");
     sql.push(&session.layouts().of(object).table).push(" WHERE \"id\" = ").bind(id);
     sql.push(" AND \"version\" = ").bind(version);
-    let rows = session.write_on(object, sql).await?;
+    let rows = session.write_on(Some(object), sql).await?;
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale) }
 }
 

@@ -15,8 +15,8 @@ use crate::{dialect::Row, row::Cells, session::Session, sql::Sql};
 const ROWS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// Adds entries, each in the place of the record's earlier one.
-pub(crate) async fn index(session: &mut Session, rows: &[IndexRow]) -> Result<(), StoreError> {
-    for rows in chunks(rows) {
+pub(crate) fn index(rows: &[IndexRow]) -> impl Iterator<Item = Sql> {
+    chunks(rows).map(|rows| {
         let mut sql = Sql::new("INSERT INTO pergola_search (object, record, title, body, keys) VALUES ");
         for (index, row) in rows.iter().enumerate() {
             sql.push(if index == 0 { "(?, ?, ?, ?, ?)" } else { ", (?, ?, ?, ?, ?)" });
@@ -29,9 +29,8 @@ pub(crate) async fn index(session: &mut Session, rows: &[IndexRow]) -> Result<()
              keys = excluded.keys WHERE pergola_search.title <> excluded.title \
              OR pergola_search.body <> excluded.body OR pergola_search.keys <> excluded.keys",
         );
-        session.execute(sql).await?;
-    }
-    Ok(())
+        sql
+    })
 }
 
 /// Takes the entries of these records out, where there are any.

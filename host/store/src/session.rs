@@ -140,14 +140,30 @@ impl Session {
     }
 
     /// The same for a write that may fail for the record's sake: after an error the transaction is as before.
-    pub(crate) async fn write_on(&mut self, object: &Object, sql: Sql) -> Result<u64, StoreError> {
+    pub(crate) async fn write_on(&mut self, object: Option<&Object>, sql: Sql) -> Result<u64, StoreError> {
         if self.clean.is_none() && self.dialect().gives_up_at_errors() {
             let text = if self.has_guard { "RELEASE guard; SAVEPOINT guard" } else { "SAVEPOINT guard" };
             self.run(text).await?;
             self.has_guard = true;
             self.clean = Some(Place::Savepoint(GUARD.to_owned()));
         }
-        self.execute_on(Some(object), sql).await
+        self.execute_on(object, sql).await
+    }
+
+    /// The last write before the commit. If it is the only statement as well, it needs no transaction around it where
+    /// each statement is one.
+    pub(crate) async fn execute_last(&mut self, object: Option<&Object>, sql: Sql) -> Result<(), StoreError> {
+        if self.has_begun() || self.dialect().takes_statements_together() {
+            return self.write_on(object, sql).await.map(|_| ());
+        }
+        self.soundness()?;
+        self.state = State::Running;
+        let result = self.limit.within(self.connection.execute(sql)).await;
+        // There is nothing to go back to: what failed was the whole transaction.
+        let (clean, began_with) = (self.clean.take(), std::mem::take(&mut self.began_with));
+        let done = self.end_commit(result.map(|_| ()), object).await;
+        (self.clean, self.began_with) = (clean, began_with);
+        done
     }
 
     /// Statements without values, several perhaps.
@@ -192,11 +208,22 @@ impl Session {
         if !self.has_begun() {
             return Ok(());
         }
-        let done = self.run("COMMIT").await;
-        match (&self.state, done) {
-            (State::Lost(_), Err(_)) => Err(StoreError::InDoubt),
-            (_, done) => done,
+        self.state = State::Running;
+        let result = self.limit.within(self.connection.run("COMMIT")).await;
+        self.end_commit(result, None).await
+    }
+
+    async fn end_commit(&mut self, result: Result<(), sqlx::Error>, object: Option<&Object>) -> Result<(), StoreError> {
+        let done = self.end(result, object).await;
+        if done.is_err() && matches!(self.state, State::Lost(_)) {
+            let unknown = error::unexpected(
+                "the connection to the database broke during a commit: look whether it was written before trying again",
+            );
+            // Nobody must take it for an interruption, after which the unit is tried again.
+            self.state = State::Lost(error::again(&unknown));
+            return Err(unknown);
         }
+        done
     }
 
     async fn begin(&mut self) -> Result<(), StoreError> {

@@ -156,6 +156,11 @@ impl Sql {
         self
     }
 
+    /// The text.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The text and the values.
     pub(crate) fn into_parts(self) -> (String, Vec<Bind>) {
         (self.text, self.binds)

@@ -9,17 +9,18 @@ use std::{
 use async_trait::async_trait;
 use pergola_model::Catalog;
 use pergola_service::ports::store::{Reader, SchemaStep, Store, StoreError, Transaction};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::{
     connect,
     dialect::Dialect,
     layout::Layouts,
+    line::Line,
     readers::Readers,
     schema, scrub,
-    turn::Turn,
+    turn::{GroupTurn, Turn},
     view::View,
-    writer::{GroupLimits, Lease, Message, Writer, stopped},
+    writer::{GroupLimits, Message, Writer, stopped},
 };
 
 /// Limits of one workspace's store.
@@ -31,9 +32,11 @@ pub struct Options {
     pub reader_timeout: Duration,
     /// How long one statement of a reader may run.
     pub statement_timeout: Duration,
-    /// Units of work that wait for their turn.
+    /// Units of work at once: they think beside each other, and write one after the other.
+    pub units_max: usize,
+    /// Units of work that wait for a place among them.
     pub queue_max: usize,
-    /// How long each waits.
+    /// How long each waits, for the place and then for the turn to write.
     pub turn_timeout: Duration,
     /// Units of work in one commit.
     pub group_units_max: usize,
@@ -53,6 +56,7 @@ impl Default for Options {
             readers_max: 4,
             reader_timeout: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(10),
+            units_max: 64,
             queue_max: 1_024,
             turn_timeout: Duration::from_secs(10),
             group_units_max: 64,
@@ -68,6 +72,10 @@ impl Default for Options {
 pub struct SqliteStore {
     readers: Arc<Readers>,
     queue: mpsc::Sender<Message>,
+    layouts: Arc<Layouts>,
+    line: Line,
+    /// One permit per unit of work.
+    units: Arc<Semaphore>,
     turn_timeout: Duration,
     path: PathBuf,
 }
@@ -87,18 +95,28 @@ impl SqliteStore {
         connect::check_version(&mut connection).await?;
         connect::migrate(&mut connection).await?;
         let layouts = Arc::new(Layouts::new(Dialect::Sqlite));
-        let (queue, messages) = mpsc::channel(options.queue_max.max(1));
+        let units_max = options.units_max.max(1);
+        // A unit has one message there at most.
+        let (queue, messages) = mpsc::channel(units_max);
         let limits = GroupLimits { units_max: options.group_units_max, age_max: options.group_age_max };
         tokio::spawn(Writer::new(writing, connection, Arc::clone(&layouts), limits, messages).run());
         let readers = Arc::new(Readers::new(
             connect::reading(path, options.busy_timeout),
-            layouts,
+            Arc::clone(&layouts),
             options.readers_max,
             options.reader_timeout,
             options.statement_timeout,
         ));
         let path = path.to_owned();
-        let store = Arc::new(Self { readers, queue, turn_timeout: options.turn_timeout, path });
+        let store = Arc::new(Self {
+            readers,
+            queue,
+            layouts,
+            line: Line::new(units_max.saturating_add(options.queue_max), options.turn_timeout),
+            units: Arc::new(Semaphore::new(units_max)),
+            turn_timeout: options.turn_timeout,
+            path,
+        });
         if let Some(pages_max) = options.pages_max {
             store.set_pages_max(pages_max).await?;
         }
@@ -114,18 +132,6 @@ impl SqliteStore {
         self.queue.send(Message::PagesMax(pages_max, answer)).await.map_err(|_| stopped())?;
         answered.await.unwrap_or_else(|_| Err(stopped()))
     }
-
-    async fn lease(&self) -> Result<Lease, StoreError> {
-        let (grant, granted) = oneshot::channel();
-        self.queue.try_send(Message::Turn(grant)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
-            mpsc::error::TrySendError::Closed(_) => stopped(),
-        })?;
-        match tokio::time::timeout(self.turn_timeout, granted).await {
-            Ok(lease) => lease.unwrap_or_else(|_| Err(stopped())),
-            Err(_) => Err(StoreError::Busy),
-        }
-    }
 }
 
 #[async_trait]
@@ -135,7 +141,12 @@ impl Store for SqliteStore {
     }
 
     async fn write(&self) -> Result<Box<dyn Transaction>, StoreError> {
-        Ok(Box::new(View::writing(Turn::Group(self.lease().await?))))
+        let place = self.line.enter(&self.units).await?;
+        if self.queue.is_closed() {
+            return Err(stopped());
+        }
+        let turn = GroupTurn::new(self.queue.clone(), self.turn_timeout, place);
+        Ok(Box::new(View::writing(Turn::Group(turn), Arc::clone(&self.layouts))))
     }
 
     async fn close(&self) {

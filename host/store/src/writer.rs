@@ -12,11 +12,15 @@
 //! Invariants: between turns a transaction is open exactly if somebody waits for the commit. A unit whose transaction
 //! SQLite rolled back by itself (disk full, I/O error) fails its whole group.
 
+mod pace;
+mod steps;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use pergola_model::Object;
 use pergola_service::ports::store::StoreError;
 use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::{mpsc, oneshot};
@@ -28,6 +32,7 @@ use crate::{
     layout::Layouts,
     session::{Limit, Session},
     sql::Sql,
+    writer::pace::Pace,
 };
 
 /// Somebody waiting for the commit.
@@ -35,10 +40,24 @@ type Answer = oneshot::Sender<Result<(), StoreError>>;
 /// Somebody waiting for the turn.
 type Grant = oneshot::Sender<Result<Lease, StoreError>>;
 
+/// A unit of work that is one statement.
+pub(crate) struct Step {
+    /// The statement, or several together.
+    pub(crate) sql: Sql,
+    /// Whose record it writes.
+    pub(crate) object: Option<Arc<Object>>,
+    /// Whoever waits longer is told that the store is busy.
+    pub(crate) until: Instant,
+    /// Told after the commit.
+    pub(crate) answer: Answer,
+}
+
 /// What the writer is asked.
 pub(crate) enum Message {
     /// A turn to write.
     Turn(Grant),
+    /// A unit of work as a whole.
+    Step(Step),
     /// At most so many pages from now on.
     PagesMax(u32, Answer),
     /// Finish what is queued, and end.
@@ -72,7 +91,8 @@ impl Lease {
     }
 
     /// Gives the connection back and waits until everything is durable.
-    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&mut self) -> Result<(), StoreError> {
+        self.session()?;
         let (answer, answered) = oneshot::channel();
         self.give_back(Some(answer));
         answered.await.unwrap_or_else(|_| Err(stopped()))
@@ -102,6 +122,15 @@ struct Group {
 }
 
 impl Group {
+    /// What the next unit's first statement begins with. COMMIT releases the last savepoint.
+    fn begin(&self) -> &'static str {
+        match (self.waiting.is_empty(), self.has_savepoint) {
+            (true, _) => "BEGIN IMMEDIATE",
+            (false, true) => "RELEASE unit; SAVEPOINT unit",
+            (false, false) => "SAVEPOINT unit",
+        }
+    }
+
     fn fail(&mut self, cause: &StoreError) {
         for answer in self.waiting.drain(..) {
             drop(answer.send(Err(error::again(cause))));
@@ -123,6 +152,7 @@ pub(crate) struct Writer {
     pages_max: Option<u32>,
     layouts: Arc<Layouts>,
     limits: GroupLimits,
+    pace: Pace,
     queue: mpsc::Receiver<Message>,
 }
 
@@ -135,7 +165,8 @@ impl Writer {
         limits: GroupLimits,
         queue: mpsc::Receiver<Message>,
     ) -> Self {
-        Self { options, connection: Some(connection), pages_max: None, layouts, limits, queue }
+        let pace = Pace::default();
+        Self { options, connection: Some(connection), pages_max: None, layouts, limits, pace, queue }
     }
 
     /// Serves until closed, or until nobody can ask any more.
@@ -143,7 +174,7 @@ impl Writer {
         let mut next = self.queue.recv().await;
         while let Some(message) = next.take() {
             next = match message {
-                Message::Turn(grant) => self.group(grant).await,
+                message @ (Message::Turn(_) | Message::Step(_)) => self.group(message).await,
                 Message::PagesMax(pages_max, answer) => {
                     self.pages_max = Some(pages_max);
                     let done = self.limit_pages().await;
@@ -166,40 +197,42 @@ impl Writer {
         self.close_connection().await;
     }
 
-    /// Units of work until the queue is empty or the group is full; gives a message that is no unit.
-    async fn group(&mut self, first: Grant) -> Option<Message> {
+    /// Units of work until the queue is empty or the group is full; gives a message that is for later.
+    async fn group(&mut self, first: Message) -> Option<Message> {
         let began = Instant::now();
         let mut group = Group::default();
-        let mut grant = first;
-        let next = loop {
-            // Whoever stopped waiting needs no turn.
-            if !grant.is_closed() {
-                self.turn(&mut group, grant).await;
-            }
+        let mut next = Some(first);
+        while let Some(message) = next.take() {
+            next = match message {
+                Message::Turn(grant) => {
+                    // Whoever stopped waiting needs no turn.
+                    if !grant.is_closed() {
+                        self.turn(&mut group, grant).await;
+                    }
+                    self.queue.try_recv().ok()
+                }
+                Message::Step(first) => {
+                    let (steps, next) = self.steps_in_line(first, group.waiting.len()).await;
+                    self.run_steps(&mut group, steps).await;
+                    next
+                }
+                Message::PagesMax(..) | Message::Close(_) => {
+                    next = Some(message);
+                    break;
+                }
+            };
             if group.waiting.len() >= self.limits.units_max || began.elapsed() >= self.limits.age_max {
-                break None;
+                break;
             }
-            match self.queue.try_recv() {
-                Ok(Message::Turn(next)) => grant = next,
-                Ok(other) => break Some(other),
-                Err(_) => break None,
-            }
-        };
+        }
         self.commit(group).await;
         next
     }
 
     async fn turn(&mut self, group: &mut Group, grant: Grant) {
-        let connection = match self.open_turn(group).await {
-            Ok(connection) => connection,
+        let session = match self.session(group).await {
+            Ok(session) => session,
             Err(error) => return drop(grant.send(Err(error))),
-        };
-        let layouts = Arc::clone(&self.layouts);
-        let is_first = group.waiting.is_empty();
-        let session = if is_first {
-            Session::in_transaction(connection, layouts, "BEGIN IMMEDIATE", Limit::None)
-        } else {
-            Session::new(connection, layouts, Limit::None)
         };
         let (back, returned) = oneshot::channel();
         // If nobody is there to take it, the lease is dropped, and so comes back at once.
@@ -209,8 +242,7 @@ impl Writer {
             return group.fail(&stopped());
         };
         let has_begun = session.has_begun();
-        let (connection, sound) = session.into_parts();
-        self.connection = Some(connection);
+        let sound = self.take_back(group, session);
         if !has_begun {
             // It asked for nothing, so there is nothing to commit or to undo.
             commit.into_iter().for_each(|answer| drop(answer.send(Ok(()))));
@@ -229,24 +261,22 @@ impl Writer {
         }
     }
 
-    async fn open_turn(&mut self, group: &mut Group) -> Result<Connection, StoreError> {
+    /// The connection for the group's next unit.
+    async fn session(&mut self, group: &Group) -> Result<Session, StoreError> {
         if self.connection.is_none() {
             self.connection = Some(connect::open(&self.options).await?);
             self.limit_pages().await?;
         }
-        if group.waiting.is_empty() {
-            // Its session begins the transaction.
-            group.has_savepoint = false;
-            return self.connection.take().ok_or_else(stopped);
-        }
-        // Two in one step. COMMIT releases the last one.
-        let statement = if group.has_savepoint { "RELEASE unit; SAVEPOINT unit" } else { "SAVEPOINT unit" };
-        if let Err(error) = self.run_statement(statement).await {
-            self.abandon(group, &error).await;
-            return Err(error);
-        }
-        group.has_savepoint = true;
-        self.connection.take().ok_or_else(stopped)
+        let connection = self.connection.take().ok_or_else(stopped)?;
+        Ok(Session::in_transaction(connection, Arc::clone(&self.layouts), group.begin(), Limit::None))
+    }
+
+    /// Takes the connection back; an error if its transaction is not sound.
+    fn take_back(&mut self, group: &mut Group, session: Session) -> Result<(), StoreError> {
+        group.has_savepoint |= session.has_begun() && !group.waiting.is_empty();
+        let (connection, sound) = session.into_parts();
+        self.connection = Some(connection);
+        sound
     }
 
     async fn undo_turn(&mut self, group: &mut Group, cause: StoreError) {
@@ -271,8 +301,11 @@ impl Writer {
         if group.waiting.is_empty() {
             return;
         }
-        match self.run_statement("COMMIT").await {
+        let began = Instant::now();
+        let commit = self.layouts.dialect().commit();
+        match self.run_statement(&commit).await {
             Ok(()) => {
+                self.pace.note(group.waiting.len(), began.elapsed());
                 for answer in group.waiting {
                     drop(answer.send(Ok(())));
                 }
@@ -281,7 +314,7 @@ impl Writer {
         }
     }
 
-    async fn run_statement(&mut self, statement: &'static str) -> Result<(), StoreError> {
+    async fn run_statement(&mut self, statement: &str) -> Result<(), StoreError> {
         let connection = self.connection.as_mut().ok_or_else(stopped)?;
         match connection.execute(Sql::new(statement)).await {
             Ok(_) => Ok(()),

@@ -44,8 +44,9 @@ const IMPERSONAL: [&str; 10] = [
 ];
 
 /// Tables of search, whose rows are written and removed with their records, so that a purge has nothing of its own to do.
-const WITH_RECORDS: [&str; 5] = [
+const WITH_RECORDS: [&str; 6] = [
     "pergola_search",
+    "pergola_search_new",
     "pergola_search_object",
     "pergola_search_word",
     "pergola_search_word_data",

@@ -3,7 +3,7 @@
 mod accounts;
 mod schema;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -52,9 +52,6 @@ pub enum StoreError {
     /// of it was written, so the whole unit can be tried again at once.
     #[error("another unit of work was in the way, or the database server went away")]
     Interrupted,
-    /// The server went away, or fell silent, during a commit: whether it was written cannot be said.
-    #[error("the database server was lost during a commit")]
-    InDoubt,
     /// The stored schema cannot become the declared one by additive steps.
     #[error("{0}")]
     Schema(String),
@@ -253,6 +250,10 @@ pub trait Transaction: Reader {
     /// New records of one object.
     async fn insert(&mut self, object: &Object, records: &[Record]) -> Result<(), StoreError>;
 
+    /// A new record, written with whatever comes next, the commit at the latest: what is wrong with it comes as that
+    /// one's error.
+    async fn insert_late(&mut self, object: &Arc<Object>, record: &Record) -> Result<(), StoreError>;
+
     /// Writes the `changed` fields of `record`, and its `version` and `updated_at`, if the stored version is `version - 1`.
     async fn update(&mut self, object: &Object, record: &Record, changed: &[String]) -> Result<(), StoreError>;
 
@@ -357,11 +358,12 @@ pub trait Transaction: Reader {
     /// Drops outbox rows that all these plugins have been told.
     async fn trim_events(&mut self, plugins: &[PluginId]) -> Result<(), StoreError>;
 
-    /// Keeps an answer under its idempotency key, until `expires_at`; drops those that have expired by `now`.
+    /// Keeps an answer under its idempotency key, until `expires_at`, in the place of one that has expired by `now`.
+    /// Written late, as [`Self::insert_late`]: [`StoreError::Taken`] where there is an answer already.
     async fn insert_answer(&mut self, answer: &StoredAnswer, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Drops answers that have expired by `now`.
-    async fn drop_expired_answers(&mut self, now: Timestamp) -> Result<(), StoreError>;
+    /// Drops so many answers that have expired by `now`; how many there were.
+    async fn drop_expired_answers(&mut self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
     /// Adds entries of search, each in the place of the record's earlier one.
     async fn index(&mut self, rows: &[IndexRow]) -> Result<(), StoreError>;
@@ -437,11 +439,12 @@ pub trait Transaction: Reader {
     /// Whether the database has ended it from outside: see [`StoreError::Interrupted`].
     fn is_interrupted(&self) -> bool;
 
-    /// Returns when everything is durable.
+    /// Returns when everything is durable; then the transaction is over.
     ///
     /// # Errors
-    /// Then nothing of this transaction was written.
-    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+    /// Then nothing of this transaction was written. After [`StoreError::Taken`] and [`StoreError::Reference`] it can
+    /// still be asked what is there.
+    async fn commit(&mut self) -> Result<(), StoreError>;
 }
 
 /// Two records that overlap.

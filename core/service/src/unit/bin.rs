@@ -10,7 +10,7 @@ use crate::{
     error::Error,
     ports::{
         bin::{BinContent, BinItem, Deletion},
-        store::Transaction,
+        store::{StoreError, Transaction},
     },
     rights::Rights,
 };
@@ -125,7 +125,7 @@ impl Bin {
         self.under_way.truncate(mark.under_way);
     }
 
-    pub(super) async fn flush(&mut self, tx: &mut dyn Transaction) -> Result<(), Error> {
+    pub(super) async fn flush(&mut self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
         if !self.deletions.is_empty() {
             tx.insert_deletions(&self.deletions, &self.items).await?;
         }

@@ -10,10 +10,9 @@ use super::{
     ledger::Part,
 };
 use crate::{
-    error::Error,
     ports::{
         search::IndexRow,
-        store::{AuditEntry, NewEvent, TimerKey, Transaction},
+        store::{AuditEntry, NewEvent, StoreError, TimerKey, Transaction},
     },
     workspace::RecordOf,
 };
@@ -168,7 +167,7 @@ impl Pending {
         !self.events.is_empty() || !self.timers.is_empty() || self.messages > 0
     }
 
-    pub(super) async fn flush(&mut self, tx: &mut dyn Transaction) -> Result<(), Error> {
+    pub(super) async fn flush(&mut self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
         self.bin.flush(tx).await?;
         if !self.audit.is_empty() {
             tx.append_audit(&self.audit).await?;
@@ -191,7 +190,7 @@ impl Pending {
     }
 
     /// In the order of ids, so that two units that index the same records do not wait for each other crosswise.
-    async fn flush_entries(&mut self, tx: &mut dyn Transaction) -> Result<(), Error> {
+    async fn flush_entries(&mut self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
         let last: BTreeMap<(ObjectName, Id), Option<IndexRow>> = std::mem::take(&mut self.entries)
             .into_iter()
             .map(|(object, record, row)| ((object, record), row))

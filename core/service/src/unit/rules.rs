@@ -58,7 +58,7 @@ impl Unit {
     /// Puts the names of fields to what the store says without them.
     pub(super) async fn explain(&mut self, object: &Object, records: &[Record], error: StoreError) -> Error {
         match error {
-            StoreError::Taken { constraint } => taken(object, &constraint),
+            StoreError::Taken { constraint } => taken(object, constraint),
             // What a stored key is made of.
             StoreError::Range(message) => {
                 let rule = object.uniques.iter().find(|rule| rule.key.is_some());
@@ -89,9 +89,12 @@ impl Unit {
     }
 }
 
-fn taken(object: &Object, constraint: &str) -> Error {
-    let fields = object.uniques.iter().find(|unique| unique.name == constraint).map(|unique| unique.fields.as_slice());
-    let fields = fields.unwrap_or_default();
+fn taken(object: &Object, constraint: String) -> Error {
+    let Some(unique) = object.uniques.iter().find(|unique| unique.name == constraint) else {
+        // Of something else that was written in the same step.
+        return StoreError::Taken { constraint }.into();
+    };
+    let fields = &unique.fields;
     Error::Conflict {
         code: "taken",
         message: format!("another {} has the same {}", object.name, fields.join(" and ")),

@@ -1,6 +1,8 @@
 //! Creating and updating records in batches.
 
-use pergola_model::{Change, ChangeKind, Fields, Object, Operation, Record, json, search};
+use std::sync::Arc;
+
+use pergola_model::{Change, ChangeKind, Fields, Object, Operation, Record, decl::Phase, json, search};
 
 use super::{
     Batch, Unit,
@@ -61,9 +63,7 @@ impl Unit {
             prepare::check_required(&object, &record.fields)?;
         }
         self.check_transfers(&object, &records).await?;
-        if let Err(error) = self.tx.insert(&object, &records).await {
-            return Err(self.explain(&object, &records, error).await);
-        }
+        self.insert(&object, &records).await?;
         self.book(&object, &records).await?;
         let touched: Vec<Touched<'_>> =
             records.iter().map(|record| Touched { record, changed: None, is_late: false }).collect();
@@ -249,6 +249,30 @@ impl Unit {
 }
 
 impl Unit {
+    /// Writes new records: at once, or with the rest of the unit if nothing in between looks at them.
+    async fn insert(&mut self, object: &Arc<Object>, records: &[Record]) -> Result<(), Error> {
+        let done = match records {
+            [record] if self.may_be_late(object) => {
+                self.late = Some((Arc::clone(object), record.clone()));
+                self.tx.insert_late(object, record).await
+            }
+            _ => self.tx.insert(object, records).await,
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.explain(object, records, error).await),
+        }
+    }
+
+    fn may_be_late(&self, object: &Object) -> bool {
+        self.is_single
+            && object.checks.is_empty()
+            && object.excludes.is_empty()
+            && object.derived.ledger.is_none()
+            && object.derived.feeds.is_empty()
+            && self.catalog.hooks_on(&object.name, Phase::After, ChangeKind::Create).next().is_none()
+    }
+
     /// Notes what is found of a record from now on.
     fn note_entry(&mut self, object: &Object, kind: ChangeKind, row: &Written) {
         // Whatever was searchable of it: that is what its entry was made of.

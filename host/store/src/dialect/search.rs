@@ -5,7 +5,22 @@ use pergola_model::search::{Alternative, Term};
 
 use super::Dialect;
 
+/// Brings new entries into SQLite's full-text index. PostgreSQL does that by itself.
+const INDEX_WORDS: &str = "INSERT INTO pergola_search_word (rowid, title, body, keys) \
+     SELECT s.doc, s.title, s.body, s.keys FROM pergola_search_new AS n CROSS JOIN pergola_search AS s ON s.doc = n.doc; \
+     DELETE FROM pergola_search_new";
+
 impl Dialect {
+    /// Ends a transaction that wrote.
+    pub(crate) fn commit(&self) -> String {
+        self.index_words().map_or_else(|| "COMMIT".to_owned(), |words| format!("{words}; COMMIT"))
+    }
+
+    /// What must run before a search sees what its own transaction has written.
+    pub(crate) fn index_words(&self) -> Option<&'static str> {
+        (*self == Self::Sqlite).then_some(INDEX_WORDS)
+    }
+
     /// After `FROM`, up to the value that [`Dialect::search_text`] gives.
     pub(crate) fn search_from(&self) -> &'static str {
         match self {

@@ -2,13 +2,11 @@
 //!
 //! Source: <https://www.postgresql.org/docs/15/errcodes-appendix.html>
 
-use std::io::ErrorKind;
-
 use pergola_model::Object;
 use pergola_service::ports::store::StoreError;
 use sqlx::postgres::PgDatabaseError;
 
-use super::Gravity;
+use super::{ANSWER_KEY, ANSWERS, Gravity};
 use crate::{dialect::id_constraint, sql::identifier};
 
 /// The port's error for a connection that broke, or that could not be made.
@@ -16,11 +14,6 @@ use crate::{dialect::id_constraint, sql::identifier};
 /// Only PostgreSQL has such connections; SQLite's thread has [`sqlx::Error::WorkerCrashed`].
 pub(super) fn from_connection(error: &sqlx::Error) -> Option<StoreError> {
     match error {
-        // The server had its time already; another attempt would cost as much again.
-        sqlx::Error::Io(cause) if cause.kind() == ErrorKind::TimedOut => {
-            tracing::warn!(error = %cause, "a connection to the database is given up");
-            Some(StoreError::Busy)
-        }
         sqlx::Error::Io(cause) => {
             tracing::warn!(error = %cause, "the connection to the database broke");
             Some(StoreError::Interrupted)
@@ -34,6 +27,7 @@ pub(super) fn from_failure(failure: &PgDatabaseError, object: Option<&Object>) -
     Some(match failure.code() {
         "23505" => StoreError::Taken { constraint: constraint(failure.constraint().unwrap_or_default(), object) },
         "23503" => StoreError::Reference,
+        "23502" if failure.table() == Some(ANSWERS) => StoreError::Taken { constraint: ANSWER_KEY.to_owned() },
         // Serialization failure, deadlock, lock not available in time.
         "40001" | "40P01" | "55P03" => StoreError::Interrupted,
         // Arithmetic left 64 bits, or the calendar.

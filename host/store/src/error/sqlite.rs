@@ -4,7 +4,7 @@ use pergola_model::{Object, object::Unique};
 use pergola_service::ports::store::StoreError;
 use sqlx::error::DatabaseError;
 
-use super::Gravity;
+use super::{ANSWER_KEY, ANSWERS, Gravity};
 use crate::{key, sql::identifier};
 
 /// How SQLite begins the message of a broken unique rule; the columns follow.
@@ -21,6 +21,7 @@ const SQLITE_FULL: i32 = 13;
 // Extended result codes.
 const SQLITE_IOERR_WRITE: i32 = 778;
 const SQLITE_CONSTRAINT_FOREIGNKEY: i32 = 787;
+const SQLITE_CONSTRAINT_NOTNULL: i32 = 1299;
 const SQLITE_CONSTRAINT_PRIMARYKEY: i32 = 1555;
 const SQLITE_CONSTRAINT_UNIQUE: i32 = 2067;
 
@@ -32,6 +33,9 @@ pub(super) fn from_failure(failure: &dyn DatabaseError, object: Option<&Object>)
             StoreError::Taken { constraint: constraint(failure.message(), object) }
         }
         (SQLITE_CONSTRAINT_FOREIGNKEY, _) => StoreError::Reference,
+        (SQLITE_CONSTRAINT_NOTNULL, _) if failure.message().contains(ANSWERS) => {
+            StoreError::Taken { constraint: ANSWER_KEY.to_owned() }
+        }
         // A quota or a limit on the file's size: SQLite calls FULL only what the system calls so.
         (SQLITE_IOERR_WRITE, _) | (_, SQLITE_FULL) => StoreError::Full,
         // A reader's statement is interrupted when it runs too long: another day it may be quicker.

@@ -78,8 +78,9 @@ fn prepared(options: PgConnectOptions, limits: &PostgresOptions) -> PgConnectOpt
 
 /// Opens a connection.
 pub(super) async fn open(options: &PgConnectOptions, timeout: Duration) -> Result<Raw, StoreError> {
-    let connection =
-        tokio::time::timeout(timeout, PgConnection::connect_with(options)).await.map_err(|_| StoreError::Busy)?;
+    let connection = tokio::time::timeout(timeout, PgConnection::connect_with(options))
+        .await
+        .map_err(|_| StoreError::Interrupted)?;
     connection.map(Box::new).map_err(|error| from_sqlx(error, None))
 }
 

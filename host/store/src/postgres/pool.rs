@@ -11,15 +11,15 @@ use std::{
 
 use pergola_service::ports::store::StoreError;
 use sqlx::postgres::PgConnectOptions;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::{PostgresOptions, connect};
 use crate::{
     dialect::Connection,
     error,
     layout::Layouts,
+    line::{Line, Place},
     session::{Limit, Session},
-    writer::stopped,
 };
 
 /// A connection that did nothing for so long is asked whether it is still there.
@@ -57,8 +57,7 @@ pub(crate) struct Pool {
     writers: Arc<Semaphore>,
     /// One permit per connection of a reader.
     readers: Arc<Semaphore>,
-    /// One permit for everybody who has a connection or waits for one.
-    line: Arc<Semaphore>,
+    line: Line,
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -76,23 +75,21 @@ impl Pool {
             layouts,
             writers: Arc::new(Semaphore::new(options.writers_max)),
             readers: Arc::new(Semaphore::new(options.readers_max)),
-            line: Arc::new(Semaphore::new(places.saturating_add(options.queue_max))),
+            line: Line::new(places.saturating_add(options.queue_max), options.turn_timeout),
             options,
             idle: Mutex::default(),
         }
     }
 
+    /// How objects lie in tables.
+    pub(super) fn layouts(&self) -> &Arc<Layouts> {
+        &self.layouts
+    }
+
     /// A connection.
     pub(super) async fn lend(self: &Arc<Self>, purpose: Purpose) -> Result<Loan, StoreError> {
-        let in_line = Arc::clone(&self.line).try_acquire_owned().map_err(|error| match error {
-            tokio::sync::TryAcquireError::NoPermits => StoreError::Busy,
-            tokio::sync::TryAcquireError::Closed => stopped(),
-        })?;
         let places = if purpose == Purpose::Write { &self.writers } else { &self.readers };
-        let place = tokio::time::timeout(self.options.turn_timeout, Arc::clone(places).acquire_owned())
-            .await
-            .map_err(|_| StoreError::Busy)?
-            .map_err(|_| stopped())?;
+        let place = self.line.enter(places).await?;
         let connection = self.connection().await?;
         let limit = Limit::GiveUp(self.options.statement_timeout.saturating_add(self.options.answer_grace));
         let layouts = Arc::clone(&self.layouts);
@@ -100,7 +97,7 @@ impl Pool {
             Some(begin) => Session::in_transaction(connection, layouts, begin, limit),
             None => Session::new(connection, layouts, limit),
         };
-        Ok(Loan { session: Some(session), purpose, permits: Some((place, in_line)), pool: Arc::clone(self) })
+        Ok(Loan { session: Some(session), purpose, place: Some(place), pool: Arc::clone(self) })
     }
 
     async fn connection(&self) -> Result<Connection, StoreError> {
@@ -146,7 +143,7 @@ impl Pool {
     }
 
     /// What becomes of a connection whose user is done.
-    fn end(self: Arc<Self>, session: Session, purpose: Purpose, permits: Permits) {
+    fn end(self: Arc<Self>, session: Session, purpose: Purpose, place: Place) {
         if !session.is_answering() {
             tracing::debug!("a connection to the database is given up, and the idle ones with it");
             drop(self.forget_idle());
@@ -164,19 +161,16 @@ impl Pool {
                 Ok(Ok(())) => self.take_back(connection),
                 _ => tracing::warn!("a connection did not leave its transaction and is closed"),
             }
-            drop(permits);
+            drop(place);
         });
     }
 }
-
-/// A place among the connections, and in the line.
-type Permits = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
 /// A connection lent to one user. Dropped, it goes back and what was written is undone.
 pub(crate) struct Loan {
     session: Option<Session>,
     purpose: Purpose,
-    permits: Option<Permits>,
+    place: Option<Place>,
     pool: Arc<Pool>,
 }
 
@@ -192,10 +186,11 @@ impl Loan {
     }
 
     /// Returns when everything is durable.
-    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&mut self) -> Result<(), StoreError> {
         self.session()?.commit().await?;
         if let Some(session) = self.session.take() {
             self.pool.take_back(session.into_parts().0);
+            self.place = None;
         }
         Ok(())
     }
@@ -203,8 +198,8 @@ impl Loan {
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        if let (Some(session), Some(permits)) = (self.session.take(), self.permits.take()) {
-            Arc::clone(&self.pool).end(session, self.purpose, permits);
+        if let (Some(session), Some(place)) = (self.session.take(), self.place.take()) {
+            Arc::clone(&self.pool).end(session, self.purpose, place);
         }
     }
 }

@@ -61,6 +61,9 @@ suite! {
     },
     units::{
         a_dropped_unit_wrote_nothing,
+        a_unit_of_one_step_is_all_or_nothing_and_so_is_the_next,
+        what_waits_is_seen_by_whoever_asks,
+        of_units_that_run_together_only_those_fail_that_do_not_fit,
         savepoints_nest,
         a_reader_sees_one_state,
         concurrent_units_are_all_kept_and_a_failing_one_is_undone_alone,

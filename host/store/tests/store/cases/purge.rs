@@ -151,6 +151,6 @@ pub(crate) async fn timers_and_expired_answers_are_listed_for_the_doctor(world: 
     assert_eq!([first[0].key.record, second[0].key.record], ids);
     assert!(tx.list_timers(Some(&second[0].key), 1).await.unwrap().is_empty());
     assert_eq!(tx.count_expired_answers(after(1)).await.unwrap(), 1);
-    tx.drop_expired_answers(after(1)).await.unwrap();
+    assert_eq!(tx.drop_expired_answers(after(1), 10).await.unwrap(), 1);
     assert_eq!(tx.count_expired_answers(after(2)).await.unwrap(), 1);
 }

@@ -15,6 +15,56 @@ pub(crate) async fn a_dropped_unit_wrote_nothing(world: &World) {
     world.insert("lab.sample", &[record]).await.unwrap();
 }
 
+pub(crate) async fn a_unit_of_one_step_is_all_or_nothing_and_so_is_the_next(world: &World) {
+    let object = world.catalog.object(&"lab.sample".parse().unwrap()).unwrap();
+    let (first, second) = (world.record(Fields::new()), world.record(Fields::new()));
+    for (record, fits) in [(&first, true), (&first, false), (&second, true)] {
+        let mut tx = world.store.write().await.unwrap();
+        tx.insert_late(object, record).await.unwrap();
+        let done = tx.commit().await;
+        assert!(if fits { done.is_ok() } else { matches!(done, Err(StoreError::Taken { .. })) }, "{done:?}");
+        // What is there can still be asked after a refusal.
+        assert_eq!(tx.find(object, first.id).await.is_ok(), !fits);
+    }
+    // Two at once, so that one of them cannot be the connection that wrote.
+    let mut readers = [world.store.read().await.unwrap(), world.store.read().await.unwrap()];
+    for reader in &mut readers {
+        assert_eq!(reader.find(object, second.id).await.unwrap().as_ref(), Some(&second));
+    }
+}
+
+pub(crate) async fn what_waits_is_seen_by_whoever_asks(world: &World) {
+    let object = world.catalog.object(&"lab.sample".parse().unwrap()).unwrap();
+    let [kept, undone]: [Record; 2] = std::array::from_fn(|n| world.record(Fields::new().with("amount", n as i64)));
+    let mut tx = world.store.write().await.unwrap();
+    tx.insert_late(object, &kept).await.unwrap();
+    assert_eq!(tx.find(object, kept.id).await.unwrap().as_ref(), Some(&kept));
+    tx.savepoint().await.unwrap();
+    tx.insert_late(object, &undone).await.unwrap();
+    tx.rollback_savepoint().await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(world.count("lab.sample").await, 1);
+}
+
+/// Units of one step that queue up run together; one that does not fit fails alone.
+pub(crate) async fn of_units_that_run_together_only_those_fail_that_do_not_fit(world: &World) {
+    let object = world.catalog.object(&"lab.sample".parse().unwrap()).unwrap();
+    let taken = world.record(Fields::new());
+    world.insert("lab.sample", std::slice::from_ref(&taken)).await.unwrap();
+    let records: Vec<Record> =
+        (0..40).map(|n| if n % 7 == 3 { taken.clone() } else { world.record(Fields::new()) }).collect();
+    let writes = records.iter().map(|record| async {
+        let mut tx = world.store.write().await?;
+        tx.insert_late(object, record).await?;
+        tx.commit().await
+    });
+    for (record, done) in records.iter().zip(futures::future::join_all(writes).await) {
+        assert_eq!(done.is_ok(), record.id != taken.id, "{done:?}");
+        assert!(world.find("lab.sample", record.id).await.is_some());
+    }
+    assert_eq!(world.count("lab.sample").await, 35);
+}
+
 pub(crate) async fn savepoints_nest(world: &World) {
     let [kept, inner, outer]: [Record; 3] =
         std::array::from_fn(|n| world.record(Fields::new().with("amount", n as i64)));
