@@ -34,13 +34,15 @@ pub enum Rule {
     Claim,
     /// Success is told after the commit.
     Commit,
+    /// A server looks at the pages of its file before it begins.
+    Pages,
     /// Commits wait for the disk. The store keeps this one, so it is told when it is opened.
     Disk,
 }
 
 impl Rule {
     /// Those that whole programs are tested with.
-    const NAMED: [(&'static str, Self); 8] = [
+    const NAMED: [(&'static str, Self); 9] = [
         ("exclude", Self::Exclude),
         ("rollup", Self::Rollup),
         ("floor", Self::Floor),
@@ -48,6 +50,7 @@ impl Rule {
         ("dedup", Self::Dedup),
         ("claim", Self::Claim),
         ("commit", Self::Commit),
+        ("pages", Self::Pages),
         ("disk", Self::Disk),
     ];
 

@@ -7,6 +7,7 @@ mod health;
 mod lookup;
 mod plugins;
 mod public;
+mod purge;
 mod records;
 mod search;
 mod session;
@@ -43,7 +44,8 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/bin", get(bin::list::list).patch(bin::update::update))
         .route("/api/v1/bin/{id}", delete(bin::delete::delete))
         .route("/api/v1/bin/{id}/restore", post(bin::restore::restore))
-        .route("/api/v1/contacts/{id}/purge", get(contacts::purge::plan).post(contacts::purge::purge))
+        .route("/api/v1/contacts/{id}/purge", purge::of("contact"))
+        .route("/api/v1/organizations/{id}/purge", purge::of("organization"))
         .route("/api/v1/contacts/{id}/timeline", get(contacts::timeline::list))
         .route("/api/v1/{resource}", any(records::handle))
         .route("/api/v1/{resource}/{part}", any(records::handle))

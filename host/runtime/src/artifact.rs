@@ -129,3 +129,34 @@ fn make_private(dir: &Path) -> io::Result<()> {
 fn make_private(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// wasmtime would take it: the checksum alone keeps damaged code from being run. Nothing of it is run here.
+    #[test]
+    fn damaged_code_whose_checksum_fits_would_be_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::default();
+        let component = wat::parse_str(
+            "(component (core module $m (func (export \"f\") (result i32) i32.const 7)) (core instance (instantiate $m)))",
+        )
+        .unwrap();
+        let digest_of_it = digest(&component);
+        compile(&engine, &component, &digest_of_it, Some(dir.path())).unwrap();
+        let kept = Kept::new(&engine, &digest_of_it, dir.path());
+        let good = fs::read(&kept.code).unwrap();
+        let mut taken = 0;
+        for position in (good.len() / 4..good.len() * 3 / 4).step_by(good.len() / 40) {
+            let mut bad = good.clone();
+            bad[position] ^= 1;
+            replace(&kept.code, &bad).unwrap();
+            assert!(kept.load(&engine).is_none(), "byte {position}");
+            replace(&kept.checksum, digest(&bad).as_bytes()).unwrap();
+            taken += usize::from(kept.load(&engine).is_some());
+            replace(&kept.checksum, digest(&good).as_bytes()).unwrap();
+        }
+        assert!(taken > 0, "nothing but the checksum would have to see it");
+    }
+}

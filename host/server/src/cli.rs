@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Make a workspace from a backup
     Restore(RestoreArgs),
-    /// Remove a person and everything about them for good
+    /// Remove a person or an organization and everything about them for good
     Purge(PurgeArgs),
     /// Write the database anew, so that deleted data take no space and leave no bytes
     Compact(DataArgs),
@@ -193,13 +193,13 @@ pub(crate) struct RestoreArgs {
 /// Options of `purge`.
 #[derive(Args)]
 #[command(
-    after_help = "Everything about the contact goes, in all plugins' tables, in the bin, in the audit's values and in the bytes of the\ndatabase's files. There is no way back. Backups keep what they had; so do messages that left.\ndocs/privacy.md says what goes and what stays.\n\nExamples:\n  pergola purge contact 01890a5d-ac96-774b-bcce-b302099a8057 --dry-run\n  pergola purge contact 01890a5d-ac96-774b-bcce-b302099a8057\n\nWorks whether or not a server runs on the same data."
+    after_help = "Everything about the contact or the organization goes, in all plugins' tables, in the bin, in the audit's values and in the bytes of the\ndatabase's files. There is no way back. Backups keep what they had; so do messages that left.\ndocs/privacy.md says what goes and what stays.\n\nExamples:\n  pergola purge contact 01890a5d-ac96-774b-bcce-b302099a8057 --dry-run\n  pergola purge contact 01890a5d-ac96-774b-bcce-b302099a8057\n\nWorks whether or not a server runs on the same data."
 )]
 pub(crate) struct PurgeArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,
-    /// What is purged: contact
-    #[arg(value_parser = ["contact"])]
+    /// What is purged: contact or organization
+    #[arg(value_parser = ["contact", "organization"])]
     pub(crate) object: String,
     /// Its id
     pub(crate) id: String,

@@ -175,14 +175,18 @@ fn load_stored(data: &DataDir, runtime: &Runtime, plugin: &StoredPlugin) -> anyh
     let component = fs::read(&path).with_context(|| {
         format!("plugin {} is installed, but {} cannot be read; install it again", plugin.id, path.display())
     })?;
-    let digest = runtime
-        .load(&plugin.id, &manifest, &component, Some(&data.cache()))
-        .with_context(|| format!("{} is damaged; install plugin {} again", path.display(), plugin.id))?;
-    if digest == plugin.digest {
-        Ok(())
-    } else {
-        anyhow::bail!("{} is not what was installed as plugin {}; install it again", path.display(), plugin.id)
+    // Before anything is made of it: a component that was changed is not even compiled.
+    if pergola_runtime::digest(&component) != plugin.digest {
+        anyhow::bail!(
+            "{} is damaged: it is not what was installed as plugin {}; install it again",
+            path.display(),
+            plugin.id
+        );
     }
+    runtime
+        .load(&plugin.id, &manifest, &component, Some(&data.cache()))
+        .with_context(|| format!("{} does not load; install plugin {} again", path.display(), plugin.id))?;
+    Ok(())
 }
 
 /// A plugin's folder, read and checked.

@@ -69,6 +69,8 @@ fn common(path: &Path, busy_timeout: Duration) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(busy_timeout)
         .pragma("cache_size", CACHE_KIB)
+        // A page whose cells do not lie as they should is an error when it is read.
+        .pragma("cell_size_check", "on")
         .disable_statement_logging()
 }
 

@@ -22,12 +22,16 @@ use crate::{
     writer::stopped,
 };
 
+/// How long a close waits for those who still read.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The pool.
 pub(crate) struct Readers {
     options: SqliteConnectOptions,
     layouts: Arc<Layouts>,
     /// One permit per connection.
     permits: Arc<Semaphore>,
+    connections_max: usize,
     permit_timeout: Duration,
     statement_timeout: Duration,
     idle: Mutex<Vec<Idle>>,
@@ -48,7 +52,7 @@ impl Readers {
         statement_timeout: Duration,
     ) -> Self {
         let permits = Arc::new(Semaphore::new(connections_max));
-        Self { options, layouts, permits, permit_timeout, statement_timeout, idle: Mutex::default() }
+        Self { options, layouts, permits, connections_max, permit_timeout, statement_timeout, idle: Mutex::default() }
     }
 
     /// A connection that sees the data as they are at its first statement.
@@ -73,8 +77,12 @@ impl Readers {
         Ok(Idle { connection: Connection::Sqlite(connection), stop })
     }
 
-    /// Lends no more, and closes what is idle.
+    /// Lends no more, waits a while for what is lent, and closes what came back.
     pub(crate) async fn close(&self) {
+        let all = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
+        if tokio::time::timeout(CLOSE_PATIENCE, self.permits.acquire_many(all)).await.is_err() {
+            tracing::debug!("somebody still reads; the log stays beside the file");
+        }
         self.permits.close();
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         for Idle { connection, .. } in idle {

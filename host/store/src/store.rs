@@ -150,12 +150,13 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        // Readers first: only a connection that may write takes the log into the file when it closes as the last one.
+        self.readers.close().await;
         let (closed, done) = oneshot::channel();
         if self.queue.send(Message::Close(closed)).await.is_ok() {
             // An error means that somebody else closed it meanwhile.
             drop(done.await);
         }
-        self.readers.close().await;
     }
 
     async fn plan(&self, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError> {

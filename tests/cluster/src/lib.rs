@@ -100,6 +100,8 @@ impl Cluster {
         let data = self.data();
         let mut command = self.command("initdb");
         command.arg("-D").arg(data).args(["-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8"]);
+        // So that a page that was changed on the disk is an error to whoever reads it.
+        command.arg("--data-checksums");
         // An order that is not that of code points, so that whatever relies on the server's own is found out.
         command.args(["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US"]);
         let output = command.output()?;

@@ -2,6 +2,7 @@
 
 mod counted;
 mod derived;
+mod flips;
 mod hostile;
 mod imports;
 mod on_postgres;

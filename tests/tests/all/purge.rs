@@ -187,6 +187,26 @@ async fn after_a_purge_no_table_and_no_byte_has_a_value_of_the_person() {
 }
 
 #[tokio::test]
+async fn an_organization_goes_with_what_is_about_it_and_its_people_stay() {
+    let host = TestHost::start().await.unwrap();
+    let firm = json!({"name": "Oldsurname", "email": "zina@secret.test", "notes": "xylophones"});
+    let firm = host.create("organization", &firm).await.unwrap();
+    let anna = host.create("contact", &json!({"name": "Anna", "organization": firm["id"]})).await.unwrap();
+    host.create("activity", &json!({"text": "quince-activity", "organization": firm["id"]})).await.unwrap();
+    let phone = json!({"organization": firm["id"], "kind": "phone", "phone": "+79998887766"});
+    host.create("contact_point", &phone).await.unwrap();
+    let link = json!({"from_contact": anna["id"], "kind": "employee_of", "to_organization": firm["id"]});
+    host.create("link", &link).await.unwrap();
+    let object: ObjectName = "organization".parse().unwrap();
+    let done = host.workspace.purge(&TestHost::owner(), &object, id(&firm)).await.unwrap();
+    let names: Vec<String> = done.deleted.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    assert_eq!(names, ["activity 1", "contact_point 1", "link 1", "organization 1"]);
+    assert_eq!(host.list("contact", "").await.unwrap()[0]["organization"], Json::Null);
+    assert_eq!(in_tables(host.folder()).await, BTreeSet::new());
+    assert_eq!(in_bytes(host.folder(), &secrets()), BTreeSet::new());
+}
+
+#[tokio::test]
 async fn that_something_was_purged_when_and_by_whom_stays() {
     let host = TestHost::start().await.unwrap();
     let zina = host.create("contact", &json!({"name": "Zinaida"})).await.unwrap();

@@ -1,4 +1,4 @@
-//! Purging a contact, in the document.
+//! Purging a contact or an organization, in the document.
 
 use utoipa::openapi::{
     Schema,
@@ -37,15 +37,21 @@ pub(super) fn schema() -> (&'static str, Schema) {
 
 /// Adds the operations.
 pub(super) fn add(draft: &mut Draft) {
-    let mut add = |method, verb: &str, summary: &str, answer: &str| {
-        let id = draft.names.unique(format!("{verb}_contact_purge"));
-        let operation = operation(id, "contacts", summary.to_owned())
-            .parameter_ref(parameter_ref("Id"))
-            .response("200", json_response(answer, "PurgeReport"))
-            .response("404", problem_ref("404"))
-            .response("409", problem_ref("409"));
-        draft.add(method, "/api/v1/contacts/{id}/purge", operation);
-    };
-    add(HttpMethod::Get, "get", "What purging a contact would remove; for owners", "What would go");
-    add(HttpMethod::Post, "create", "Remove a contact and everything about them for good; for owners", "What went");
+    for (object, collection, summary) in [
+        ("contact", "contacts", "Remove a contact and everything about them for good; for owners"),
+        ("organization", "organizations", "Remove an organization and everything about it for good; for owners"),
+    ] {
+        for (method, verb, summary, answer) in [
+            (HttpMethod::Get, "get", "What a purge would remove; for owners", "What would go"),
+            (HttpMethod::Post, "create", summary, "What went"),
+        ] {
+            let id = draft.names.unique(format!("{verb}_{object}_purge"));
+            let operation = operation(id, collection, summary.to_owned())
+                .parameter_ref(parameter_ref("Id"))
+                .response("200", json_response(answer, "PurgeReport"))
+                .response("404", problem_ref("404"))
+                .response("409", problem_ref("409"));
+            draft.add(method, &format!("/api/v1/{collection}/{{id}}/purge"), operation);
+        }
+    }
 }

@@ -1,4 +1,3 @@
 //! What only contacts have.
 
-pub(super) mod purge;
 pub(super) mod timeline;

@@ -63,6 +63,11 @@ async fn questions_that_make_no_sense_are_refused() {
 #[tokio::test]
 async fn an_owner_sees_what_a_purge_would_remove_and_does_it() {
     let app = TestApp::new().await;
+    let firm = app.create("/api/v1/organizations", json!({"name": "Roga"})).await.id();
+    let firm = format!("/api/v1/organizations/{firm}");
+    assert_eq!(app.get(&format!("{firm}/purge")).await.json()["deleted"], json!({ "organization": 1 }));
+    assert_eq!(app.ask("POST", &format!("{firm}/purge")).send().await.status.as_u16(), 200);
+    assert_eq!(app.get(&firm).await.problem().0, 404);
     let path = format!("/api/v1/contacts/{}", app.contact("Ann").await);
     let staff = app.token(pergola_model::Role::Staff).await;
     let purge = format!("{path}/purge");

@@ -107,6 +107,32 @@ fn no_name_leads_out_of_the_folder() {
     }
 }
 
+/// Puts the seal on again, as it would be on a backup that was made so.
+fn reseal(path: &Path) {
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    super::write::seal(&mut file).unwrap();
+}
+
+/// What the tests below rely on: without the seal, and with checksums that fit, flipped bits come through.
+#[test]
+fn without_the_seal_some_flipped_bits_go_unseen_and_without_the_checksums_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = backup(folder.path());
+    let whole = fs::read(&path).unwrap();
+    let (mut unsealed, mut caught) = (0, 0);
+    for position in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[position] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        reseal(&path);
+        match Archive::open(&path).and_then(|mut archive| archive.extract(&folder.path().join("out"))) {
+            Ok(()) => unsealed += 1,
+            Err(_) => caught += 1,
+        }
+    }
+    assert!(unsealed > 50 && caught > 1_000, "{unsealed} unseen, {caught} caught by the checksums of the files");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 

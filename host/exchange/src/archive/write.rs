@@ -67,7 +67,7 @@ fn add(zip: &mut ZipWriter<File>, part: &Part) -> Result<FileEntry, ArchiveError
 }
 
 /// Puts the checksum of all bytes before it at the end.
-fn seal(file: &mut File) -> io::Result<()> {
+pub(super) fn seal(file: &mut File) -> io::Result<()> {
     let seal_bytes = u64::try_from(SEAL_CHARS).unwrap_or(u64::MAX);
     file.seek(SeekFrom::Start(0))?;
     let before = file.metadata()?.len().saturating_sub(seal_bytes);

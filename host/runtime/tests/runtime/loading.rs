@@ -144,6 +144,31 @@ async fn changed_compiled_code_is_not_run_but_made_again() {
     }
 }
 
+#[tokio::test]
+async fn whichever_bit_of_compiled_code_or_its_checksum_is_flipped_it_is_not_run_but_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = || {
+        let runtime = runtime();
+        let digest = runtime.load(&plugin(), &manifest(""), &counting(), Some(dir.path())).unwrap();
+        Bench { runtime, digest }
+    };
+    load();
+    let code = code_in(dir.path());
+    let checksum = code.with_extension("cwasm.sha256");
+    for (file, flips) in [(&code, 24), (&checksum, 8)] {
+        let good = fs::read(file).unwrap();
+        for flip in 0..flips {
+            // Spread over the file: its head, code, data and tables.
+            let mut bad = good.clone();
+            bad[good.len() * flip / flips] ^= 1 << (flip % 7);
+            fs::remove_file(file).unwrap();
+            fs::write(file, &bad).unwrap();
+            assert_eq!(calls_seen(&load().hook().await.unwrap()), 1);
+            assert!(fs::read(file).unwrap() == good, "flip {flip} of {} is mended", file.display());
+        }
+    }
+}
+
 #[test]
 fn a_cache_that_cannot_be_written_does_not_hinder_loading() {
     let dir = tempfile::tempdir().unwrap();

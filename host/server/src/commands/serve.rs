@@ -1,22 +1,25 @@
 //! `pergola serve`: HTTP and the worker, until a signal.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use pergola_api::ApiState;
 use pergola_exchange::sink::{FileSink, SmtpConfig, SmtpSink, SmtpTls};
-use pergola_service::{Worker, ports::sink::Sink};
+use pergola_service::{Worker, mutants::Rule, ports::sink::Sink};
 use tokio::{net::TcpListener, sync::watch};
 
 use super::prepare;
 use crate::{
+    broken,
     cli::ServeArgs,
     config::{Config, SinkKind, Smtp, Tls},
     data::DataDir,
     say::{self, problem},
-    wire::{self, Opened},
+    wire::{self, Opened, Place},
 };
 
+/// The largest file that is looked at before a server begins: well below a second.
+const LOOKED_AT_BYTES_MAX: u64 = 64 << 20;
 /// How long one message may take.
 const SMTP_PATIENCE: Duration = Duration::from_secs(30);
 /// How long requests and the worker may take to end after a signal.
@@ -26,10 +29,22 @@ pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let data = DataDir::open(&args.data)?;
     let config = prepare(&data, false)?;
     let lock = data.lock()?;
+    look_at_pages(&data, &config).await?;
     let opened = wire::open(&data, &config).await?;
     serve(&data, &config, args.listen, opened, |_, _| {}).await?;
     drop(lock);
     Ok(())
+}
+
+/// Passes unless the file's pages are damaged: what is served of them might be anything. A large file would take long;
+/// `doctor` and `backup` look at that one.
+async fn look_at_pages(data: &DataDir, config: &Config) -> anyhow::Result<()> {
+    let Place::File(file) = wire::place(data, config)? else { return Ok(()) };
+    let bytes = fs::metadata(&file).map_or(0, |file| file.len());
+    if bytes == 0 || bytes > LOOKED_AT_BYTES_MAX || broken::rules()?.contains(&Rule::Pages) {
+        return Ok(());
+    }
+    super::backup::check(&file).await
 }
 
 /// Serves until a signal; `ready` may say more, given the address and the token.

@@ -11,7 +11,7 @@ use pergola_store::{
     PostgresOptions, PostgresStore,
     backup::{Remote, SHAPE, TABLES, read_snapshot},
 };
-use sqlx::{Executor as _, Row as _};
+use sqlx::{Connection as _, Executor as _, Row as _};
 use tempfile::TempDir;
 
 use crate::{
@@ -232,4 +232,40 @@ async fn rows_that_are_not_whole_or_too_few_are_refused() {
     assert!(format!("{told:?}").contains("lab.sample has 1 rows and should have 2"), "{told:?}");
     let rest = raw("cut").await.fetch_all("SELECT 1 FROM pg_namespace WHERE nspname = 'cut~restoring'").await;
     assert!(rest.unwrap().is_empty(), "nothing of it is left");
+}
+
+#[tokio::test]
+async fn a_flipped_bit_of_a_servers_page_is_an_error_to_readers_the_doctor_and_the_backup() {
+    let mut cluster = pergola_cluster::Cluster::start().unwrap_or_else(|error| panic!("{error}"));
+    let url = cluster.url("flipped");
+    let store = PostgresStore::open(&url, "test", PostgresOptions::default()).await.unwrap();
+    let world = World::new(store, ()).await;
+    // Nothing that the server could press together.
+    let body: String = (0_u32..150).map(|n| format!("{:x}", n.wrapping_mul(2_654_435_761))).collect();
+    let samples: Vec<_> = (0..60).map(|_| world.record(Fields::new().with("body", body.as_str()))).collect();
+    world.insert("lab.sample", &samples).await.unwrap();
+    let remote = Remote::new(&url, "test").unwrap();
+    let mut db = sqlx::PgConnection::connect(url.split_once("&schema=").unwrap().0).await.unwrap();
+    let question = "SELECT current_setting('data_directory') || '/' || pg_relation_filepath('flipped.\"lab.sample\"')";
+    let file: String = db.fetch_one(question).await.unwrap().get(0);
+    db.execute("CHECKPOINT").await.unwrap();
+    cluster.crash().unwrap();
+    let whole = fs::read(&file).unwrap();
+    // The head of a page, its list of rows, a row, and the last page.
+    for place in [8_192 + 13, 8_192 + 25, 8_192 + 5_000, whole.len() - 100] {
+        let mut bytes = whole.clone();
+        bytes[place] ^= 2;
+        fs::write(&file, bytes).unwrap();
+        cluster.launch().unwrap();
+        let damage = remote.damage().await.unwrap();
+        assert!(damage.len() == 1 && damage[0].starts_with("table lab.sample: "), "byte {place}: {damage:?}");
+        let folder = TempDir::new().unwrap();
+        assert!(remote.snapshot(&folder.path().join("copy")).await.is_err(), "byte {place} is backed up");
+        let read = world.store.read().await.unwrap().list(&world.catalog, &world.query("lab.sample")).await;
+        assert!(read.is_err(), "byte {place} is served");
+        cluster.crash().unwrap();
+    }
+    fs::write(&file, whole).unwrap();
+    cluster.launch().unwrap();
+    assert_eq!(remote.damage().await.unwrap(), Vec::<String>::new());
 }

@@ -41,6 +41,24 @@ async fn what_was_committed_is_there_after_closing_and_opening() {
 }
 
 #[tokio::test]
+async fn a_closed_workspace_is_one_file_whoever_read_last() {
+    let folder = TempDir::new().unwrap();
+    let store = reopen(&folder.path().join("workspace.db")).await;
+    let world = World::new(store.clone(), ()).await;
+    world.insert("lab.sample", &[world.record(Fields::new())]).await.unwrap();
+    assert_eq!(world.count("lab.sample").await, 1);
+    let mut reader = store.read().await.unwrap();
+    reader.find_setting("locale").await.unwrap();
+    let reading = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        drop(reader);
+    };
+    tokio::join!(reading, store.close());
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["workspace.db"]);
+}
+
+#[tokio::test]
 async fn closing_finishes_what_is_queued() {
     let (world, store) = with(Options::default()).await;
     let mut tx = store.write().await.unwrap();
