@@ -154,7 +154,8 @@ async fn records_that_overlap_are_found() {
     harm.run(&salon.host, &format!("UPDATE \"booking.appointment\" SET starts_at = {from} WHERE starts_at > {from}"))
         .await;
     let findings = salon.host.workspace.examine(false).await.unwrap();
-    assert_eq!(short(&findings), ["overlap 2 false"], "each of the two");
+    // Each of the two; and the timer of the one that was moved stands for another time.
+    assert_eq!(short(&findings), ["overlap 2 false", "timer_missing 1 false"]);
 }
 
 #[tokio::test]
@@ -331,4 +332,30 @@ async fn events_that_a_killed_server_claimed_and_nobody_tells_are_told() {
     let event = "INSERT INTO pergola_outbox (at, object, kind, record, changed) VALUES";
     harm.run(&salon.host, &format!("{event} (1, 'contact', 'create', {{nil}}, '[]')")).await;
     is_found(&salon.host, "outbox_waiting", "salon, since").await;
+}
+
+#[tokio::test]
+async fn timers_that_a_record_should_have_are_set_again() {
+    let (salon, harm) = salon().await;
+    let due = salon.host.next_due().await.unwrap();
+    harm.run(&salon.host, "DELETE FROM pergola_timer").await;
+    let findings = salon.host.workspace.examine(false).await.unwrap();
+    let found = findings.iter().find(|one| one.check == "timer_missing").unwrap();
+    assert!(found.places.iter().any(|place| place.contains("of booking for booking.appointment")), "{found:?}");
+    is_found_and_mended(&salon.host, "timer_missing", found.count).await;
+    assert_eq!(salon.host.next_due().await.unwrap(), due, "as it was");
+    harm.run(&salon.host, "UPDATE pergola_timer SET due_at = due_at + 60000000 WHERE plugin = 'booking'").await;
+    let findings = salon.host.workspace.examine(true).await.unwrap();
+    assert!(short(&findings)[0].starts_with("timer_missing ") && findings[0].mended, "{findings:?}");
+}
+
+#[tokio::test]
+async fn timers_that_nobody_fires_are_told() {
+    let (salon, _) = salon().await;
+    let due = salon.host.next_due().await.unwrap().unwrap();
+    salon.host.clock.set(due + crate::hours(2));
+    let findings = salon.host.workspace.examine(false).await.unwrap();
+    assert_eq!(findings[0].check, "timer_waiting", "{findings:?}");
+    salon.host.settle().await.unwrap();
+    assert_eq!(examine(&salon.host, false).await, Vec::<String>::new());
 }

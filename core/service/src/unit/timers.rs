@@ -1,7 +1,9 @@
 //! Relative timers: set, moved and cleared with the record that they follow.
 
 use jiff::Timestamp;
-use pergola_model::{Object, Record, Value, object::Timer};
+use pergola_model::{Id, Object, Record, Value, object::Timer};
+
+use uuid::Uuid;
 
 use super::{Unit, surroundings::not_computable};
 use crate::{error::Error, ports::store::TimerKey};
@@ -46,6 +48,42 @@ impl Unit {
             }
         }
         Ok(())
+    }
+
+    /// Timers that the record should have and has not, or at another time; with `fix` they are set with the unit.
+    /// One that is due already waits to be fired.
+    pub(crate) async fn missing_timers(
+        &mut self,
+        object: &Object,
+        record: &Record,
+        fix: bool,
+    ) -> Result<Vec<String>, Error> {
+        let mut missing = Vec::new();
+        for timer in &object.timers {
+            // What cannot be computed is told of as a rule that the record breaks.
+            let due = match self.due_at(object, timer, record).await {
+                Ok(due) => due.filter(|at| *at > self.now),
+                Err(error) if error.is_about_the_record() => continue,
+                Err(error) => return Err(error),
+            };
+            let Some(due) = due else { continue };
+            let key = TimerKey {
+                plugin: timer.plugin.clone(),
+                object: object.name.clone(),
+                action: timer.action.clone(),
+                record: record.id,
+            };
+            let before = TimerKey { record: Id(Uuid::from_u128(record.id.0.as_u128().wrapping_sub(1))), ..key.clone() };
+            let stored = self.tx.list_timers(Some(&before), 1).await?.pop().filter(|stored| stored.key == key);
+            if stored.is_some_and(|stored| stored.due_at == due || stored.due_at <= self.now) {
+                continue;
+            }
+            missing.push(format!("{} of {} for {} {}", timer.action, timer.plugin, object.name, record.id));
+            if fix {
+                self.pending.timer(key, Some(due));
+            }
+        }
+        Ok(missing)
     }
 
     async fn due_at(&mut self, object: &Object, timer: &Timer, record: &Record) -> Result<Option<Timestamp>, Error> {

@@ -9,6 +9,7 @@ mod derived;
 mod records;
 mod search;
 mod system;
+mod timers;
 
 use super::Workspace;
 use crate::error::Error;
@@ -98,6 +99,7 @@ impl Workspace {
         findings.extend(self.examine_derived(fix).await?);
         findings.extend(self.examine_search(fix).await?);
         findings.extend(self.examine_timers(fix).await?);
+        findings.extend(self.examine_missing_timers(fix).await?);
         findings.extend(self.examine_outbox().await?);
         findings.extend(self.examine_messages().await?);
         findings.extend(self.examine_answers(fix).await?);

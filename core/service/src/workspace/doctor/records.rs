@@ -69,7 +69,7 @@ impl Workspace {
     }
 
     /// The next ids of an object; none after the last.
-    async fn page(
+    pub(super) async fn page(
         &self,
         name: &ObjectName,
         after: Option<pergola_model::query::Cursor>,

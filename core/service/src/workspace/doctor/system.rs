@@ -15,8 +15,8 @@ use crate::{
 
 /// Failed attempts after which it is no passing trouble.
 const ATTEMPTS: i64 = 5;
-/// After this time a message is not on its way any more.
-const SENDING_MAX: Duration = Duration::from_secs(3600);
+/// After this time a message is not on its way any more, and a server would have done what is due.
+const LONG: Duration = Duration::from_secs(3600);
 /// Timers in one read.
 const PAGE: u32 = 500;
 
@@ -73,6 +73,13 @@ impl Workspace {
             "timers that fail again and again",
             "look into the log for the reason, and upgrade the plugin",
         );
+        let mut waiting = Finding::new(
+            "timer_waiting",
+            Severity::Notice,
+            "timers that are due for more than an hour, and that nobody fires",
+            "start a server; it fires them at once",
+        );
+        let long_ago = self.now().checked_sub(LONG).unwrap_or(Timestamp::MIN);
         let catalog = self.catalog();
         let mut drop: Vec<TimerKey> = Vec::new();
         let mut after: Option<TimerKey> = None;
@@ -90,6 +97,8 @@ impl Workspace {
                     drop.push(timer.key);
                 } else if timer.attempts >= ATTEMPTS {
                     failing.add(place);
+                } else if timer.attempts == 0 && timer.due_at < long_ago {
+                    waiting.add(place);
                 }
             }
         }
@@ -99,7 +108,7 @@ impl Workspace {
             tx.commit().await?;
             lost.mended = true;
         }
-        Ok([lost, failing].into_iter().filter_map(Finding::if_any).collect())
+        Ok([lost, failing, waiting].into_iter().filter_map(Finding::if_any).collect())
     }
 
     /// Plugins that cannot take their events.
@@ -116,7 +125,7 @@ impl Workspace {
             "plugins whose events nobody tells, although the claim or the pause is over for an hour",
             "start a server; it tells them at once",
         );
-        let long_ago = self.now().checked_sub(SENDING_MAX).unwrap_or(Timestamp::MIN);
+        let long_ago = self.now().checked_sub(LONG).unwrap_or(Timestamp::MIN);
         for plugin in self.catalog().plugins.keys() {
             let mut reader = self.0.store.read().await?;
             let state = reader.subscription(plugin).await?;
@@ -153,7 +162,7 @@ impl Workspace {
             limit: PAGE,
             after: None,
         };
-        let long_ago = self.now().checked_sub(SENDING_MAX).unwrap_or(Timestamp::MIN);
+        let long_ago = self.now().checked_sub(LONG).unwrap_or(Timestamp::MIN);
         loop {
             let page = self.list(&Actor::System, &query).await?;
             for message in page.records.iter().filter(|message| message.updated_at < long_ago) {
