@@ -3,6 +3,7 @@
 //! Only shapes are checked here. Whether names refer to anything is
 //! [`crate::catalog`]'s business; line numbers and mends are the manifest crate's.
 
+mod changes;
 mod derived;
 mod rules;
 
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+pub use changes::{ChangeDecl, DropDecl, OnError, RenameDecl, RetypeDecl};
 pub use derived::{LedgerDecl, RollupDecl, SequenceDecl};
 
 use crate::{
@@ -79,6 +81,9 @@ pub struct Manifest {
     /// HTTP under `/p/{id}`.
     #[serde(default)]
     pub route: Vec<RouteDecl>,
+    /// What becomes of stored data where declarations have changed otherwise than by adding, by version.
+    #[serde(default)]
+    pub change: Vec<ChangeDecl>,
     /// Whether the component handles its own install and upgrade.
     #[serde(default)]
     pub lifecycle: bool,

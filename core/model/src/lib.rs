@@ -24,6 +24,7 @@ pub mod query;
 pub mod record;
 pub mod rollup;
 pub mod search;
+pub mod upgrade;
 pub mod value;
 
 pub use access::{Actor, Operation, Role};

@@ -17,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
-use pergola_model::{Catalog, Locale, ObjectName, catalog::PluginSource};
+use pergola_model::{Catalog, Locale, ObjectName, catalog::PluginSource, upgrade::Upgrade};
 use tokio::sync::{Notify, RwLock as AsyncRwLock};
 
 pub use bin::KEEP_DAYS_MAX;
@@ -27,7 +27,7 @@ pub use export::Snapshot;
 pub use imports::{ImportUnit, Kept, RowOutcome, UndoStep, UndoneImport};
 pub use index::SearchReport;
 pub(crate) use index::row_of;
-pub use install::{InstallReport, Package};
+pub use install::{ChangeReport, InstallReport, Package};
 pub use purge::PurgeReport;
 pub(crate) use read::no_object;
 pub use search::{HITS_MAX, Hit, SearchRequest};
@@ -107,11 +107,12 @@ impl Workspace {
         };
         let locale = locale.map(|locale| read::locale_from_json(&locale)).transpose()?.unwrap_or_default();
         let catalog = Catalog::build_in(&sources, &locale.zone).map_err(Error::Manifest)?;
-        if !self.0.store.plan(&catalog).await?.is_empty() || index::is_outdated(&states, &catalog) {
+        if !self.0.store.plan(&catalog, &Upgrade::default()).await?.is_empty() || index::is_outdated(&states, &catalog)
+        {
             let mut tx = self.0.store.write().await?;
             // Another process may start at the same time, and have done it when this one comes to it.
             tx.lock(&[install::SCHEMA.to_owned()]).await?;
-            let steps = self.0.store.plan(&catalog).await?;
+            let steps = self.0.store.plan(&catalog, &Upgrade::default()).await?;
             tx.apply_schema(&steps).await?;
             index::plan(tx.as_mut(), &catalog).await?;
             tx.commit().await?;
@@ -119,7 +120,8 @@ impl Workspace {
         self.load_index_plan(&catalog).await?;
         self.set_catalog(Arc::new(catalog));
         self.set_locale(locale);
-        self.fill_derived().await
+        self.fill_derived().await?;
+        self.clear_dropped().await
     }
 
     /// Everything that the workspace knows how to hold and do, as of now.

@@ -12,7 +12,7 @@ use pergola_model::{
 
 use crate::{
     dialect::Dialect,
-    sql::{Kind, Sql, quote},
+    sql::{Kind, Sql, hash, quote},
 };
 
 /// What a column holds. Text-like field types are held alike, so that a field can change from one to another.
@@ -180,12 +180,18 @@ pub(crate) fn keyed(object: &Object) -> impl Iterator<Item = (&Unique, &UniqueKe
 
 /// The system columns and these, of the table under the name `t`.
 pub(crate) fn select_list<'a>(columns: impl Iterator<Item = &'a Column>) -> String {
-    let mut list = "t.\"id\", t.\"version\", t.\"created_at\", t.\"updated_at\"".to_owned();
-    for name in columns.flat_map(Column::names) {
-        list.push_str(", t.");
-        list.push_str(&name);
+    let (mut list, mut types) = (String::new(), String::new());
+    for column in columns {
+        for name in column.names() {
+            list.push_str(", t.");
+            list.push_str(&name);
+        }
+        types.push_str(&column.holds.label());
     }
-    list
+    // Connections keep statements prepared by their text, and PostgreSQL refuses one whose columns have another type
+    // since it was prepared: so the types are in the text.
+    let types = hash(&types);
+    format!("/* {types:x} */ t.\"id\", t.\"version\", t.\"created_at\", t.\"updated_at\"{list}")
 }
 
 /// The layouts in use, so that the text of frequent statements is built once.

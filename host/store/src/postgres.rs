@@ -8,7 +8,7 @@ mod scrub;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use pergola_model::Catalog;
+use pergola_model::{Catalog, upgrade::Upgrade};
 use pergola_service::ports::store::{Reader, SchemaStep, Store, StoreError, Transaction};
 use sqlx::PgConnection;
 
@@ -108,8 +108,8 @@ impl Store for PostgresStore {
         self.pool.close().await;
     }
 
-    async fn plan(&self, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError> {
-        schema::plan(self.pool.lend(Purpose::Read).await?.session()?, catalog).await
+    async fn plan(&self, catalog: &Catalog, upgrade: &Upgrade) -> Result<Vec<SchemaStep>, StoreError> {
+        schema::plan(self.pool.lend(Purpose::Read).await?.session()?, catalog, upgrade).await
     }
 
     async fn scrub(&self, bytes_max: u64) -> Result<bool, StoreError> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use pergola_model::Catalog;
+use pergola_model::{Catalog, upgrade::Upgrade};
 use pergola_service::ports::store::{Reader, SchemaStep, Store, StoreError, Transaction};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -159,8 +159,8 @@ impl Store for SqliteStore {
         }
     }
 
-    async fn plan(&self, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError> {
-        schema::plan(self.readers.lend().await?.session()?, catalog).await
+    async fn plan(&self, catalog: &Catalog, upgrade: &Upgrade) -> Result<Vec<SchemaStep>, StoreError> {
+        schema::plan(self.readers.lend().await?.session()?, catalog, upgrade).await
     }
 
     async fn scrub(&self, bytes_max: u64) -> Result<bool, StoreError> {

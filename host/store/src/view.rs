@@ -10,6 +10,7 @@ use pergola_model::{
     object::{Capacity, Exclude, Rollup},
     query::aggregate::{Aggregate, Table},
     rollup::Tally,
+    upgrade::Conversion,
 };
 use pergola_service::ports::bin::{BinItem, BinQuery, Deletion};
 use pergola_service::ports::counters::{Balance, BalanceKey, SequenceKey};
@@ -17,8 +18,9 @@ use pergola_service::ports::imports::{EntryOutcome, ImportEntry, StoredImport};
 use pergola_service::ports::purge::{Forgotten, Place, Trace, TraceKey};
 use pergola_service::ports::search::{IndexQuery, IndexRow, IndexState};
 use pergola_service::ports::store::{
-    AuditEntry, NewEvent, Overlap, Reader, SchemaStep, StoreError, StoredAnswer, StoredEvent, StoredPlugin,
-    StoredTimer, StoredToken, StoredUser, SubscriptionState, TimerKey, Transaction,
+    AuditEntry, ConvertedRow, NewEvent, Overlap, Reader, SchemaChanges, SchemaStep, StoreError, StoredAnswer,
+    StoredEvent, StoredPlugin, StoredTimer, StoredToken, StoredUser, SubscriptionState, TimerKey, ToConvert,
+    Transaction,
 };
 
 use crate::{
@@ -30,7 +32,9 @@ use crate::{
     postgres::Loan as PostgresLoan,
     purge,
     readers::Loan,
-    records, rooms, schema, search,
+    records, rooms,
+    schema::{self, conversion},
+    search,
     session::Session,
     tally, timers,
     turn::Turn,
@@ -521,16 +525,52 @@ impl Transaction for View<Unit> {
         accounts::put_user(self.0.session().await?, user).await
     }
 
-    async fn apply_schema(&mut self, steps: &[SchemaStep]) -> Result<(), StoreError> {
-        schema::apply(self.0.session().await?, steps).await
-    }
-
     fn is_interrupted(&self) -> bool {
         self.0.turn.is_interrupted()
     }
 
     async fn commit(&mut self) -> Result<(), StoreError> {
         self.0.commit().await
+    }
+}
+
+#[async_trait]
+impl SchemaChanges for View<Unit> {
+    async fn apply_schema(&mut self, steps: &[SchemaStep]) -> Result<(), StoreError> {
+        schema::apply(self.0.session().await?, steps).await
+    }
+
+    async fn begin_conversion(&mut self, conversion: &Conversion) -> Result<(), StoreError> {
+        conversion::begin(self.0.session().await?, conversion).await
+    }
+
+    async fn list_to_convert(&mut self, object: &Object, limit: u32) -> Result<ToConvert, StoreError> {
+        conversion::list(self.0.session().await?, object, limit).await
+    }
+
+    async fn put_converted(
+        &mut self,
+        conversion: &Conversion,
+        which: &ToConvert,
+        rows: &[ConvertedRow],
+    ) -> Result<(), StoreError> {
+        conversion::put(self.0.session().await?, conversion, which, rows).await
+    }
+
+    async fn abandon_conversion(&mut self, conversion: &Conversion) -> Result<(), StoreError> {
+        conversion::abandon(self.0.session().await?, conversion).await
+    }
+
+    async fn hold_table(&mut self, object: &Object) -> Result<(), StoreError> {
+        schema::hold(self.0.session().await?, object).await
+    }
+
+    async fn clear_dropped(&mut self) -> Result<bool, StoreError> {
+        schema::dropped::clear(self.0.session().await?).await
+    }
+
+    async fn drop_cleared(&mut self) -> Result<(), StoreError> {
+        schema::dropped::drop_cleared(self.0.session().await?).await
     }
 }
 

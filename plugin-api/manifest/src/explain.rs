@@ -5,8 +5,8 @@ use std::fmt::Write;
 use pergola_model::{
     change::ChangeKind,
     decl::{
-        CapacityDecl, FieldDecl, Label, LedgerDecl, Manifest, Nulls, ObjectDecl, OnFailure, Phase, RouteAuth,
-        TransitionDecl, UniqueDecl,
+        CapacityDecl, ChangeDecl, DropDecl, FieldDecl, Label, LedgerDecl, Manifest, Nulls, ObjectDecl, OnError,
+        OnFailure, Phase, RouteAuth, TransitionDecl, UniqueDecl,
     },
     name::{Name, ObjectName},
 };
@@ -33,6 +33,10 @@ pub fn explain(manifest: &Manifest) -> String {
         }),
     );
     handlers(manifest, &mut page);
+    page.section(
+        "Changes stored data",
+        manifest.change.iter().map(|one| format!("since {}: {}", one.version, change(one))),
+    );
     page.section("Asks for the right to", rights(manifest));
     page.section("Can be set up by", settings(manifest));
     page.text
@@ -125,6 +129,21 @@ fn object(manifest: &Manifest, name: &Name, decl: &ObjectDecl) -> Vec<String> {
     }));
     lines.extend(decl.ledger.as_ref().map(ledger));
     lines
+}
+
+fn change(one: &ChangeDecl) -> String {
+    if let Some(rename) = &one.rename {
+        return format!("{} of {} is called {}", rename.from, rename.object, rename.to);
+    }
+    if let Some(retype) = &one.retype {
+        let misfits = if retype.on_error == OnError::Null { "; values that do not fit are lost" } else { "" };
+        return format!("{} of {} has another type{misfits}", retype.field, retype.object);
+    }
+    match &one.drop {
+        Some(DropDecl { object, field: Some(field) }) => format!("{field} of {object} is lost"),
+        Some(DropDecl { object, field: None }) => format!("all records of {object} are lost"),
+        None => String::new(),
+    }
 }
 
 fn unique(one: &UniqueDecl) -> String {

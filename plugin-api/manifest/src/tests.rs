@@ -149,7 +149,7 @@ method = "GET"
 path = "/x"
 auth = "all"
 "#), @r#"
-plugin.toml:5:1: unknown field "messages"; known here: id, version, api, label, description, requires, capabilities, settings, object, extend, hook, event, timer, action, route, lifecycle
+plugin.toml:5:1: unknown field "messages"; known here: id, version, api, label, description, requires, capabilities, settings, object, extend, hook, event, timer, action, route, change, lifecycle
 plugin.toml:6:14: requires.Booking: "Booking" is not a name: use lower-case letters, digits and _, a letter first, at most 48
 plugin.toml:6:37: requires.gym: unexpected character 'o' while parsing major version number; write a range of versions, such as "1.2" or ">=1.2, <3"
 plugin.toml:7:13: lifecycle: invalid type: string "yes", expected a boolean

@@ -23,6 +23,8 @@ mod salon;
 mod unique;
 #[path = "unit_of_work.rs"]
 mod unit_of_work;
+#[path = "upgrade.rs"]
+mod upgrade;
 
 /// A new, empty place.
 pub(super) fn backend() -> Backend {

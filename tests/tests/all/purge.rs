@@ -29,12 +29,14 @@ const SECRETS: [&str; 12] = [
     "quince-answer",
 ];
 /// System tables that never hold anything of a contact.
-const IMPERSONAL: [&str; 10] = [
+const IMPERSONAL: [&str; 12] = [
     // Ids, codes and numbers only.
     "pergola_balance",
     "pergola_sequence",
     "_sqlx_migrations",
     "pergola_column",
+    "pergola_conversion",
+    "pergola_conversion_record",
     "pergola_plugin",
     "pergola_purge",
     "pergola_setting",

@@ -2,6 +2,7 @@
 //!
 //! Two passes: first all objects with their own and added fields, then all that refers to them.
 
+mod changes;
 mod derived;
 mod fields;
 mod handlers;
@@ -196,6 +197,7 @@ pub(super) fn build(sources: &[PluginSource], zone: &TimeZone) -> Result<Catalog
     for draft in &drafts {
         let mut issues = Issues { plugin: draft.id(), all: &mut found };
         check_labels(draft.manifest, &mut issues);
+        changes::check(draft, &mut issues);
         handlers::link(draft, &objects, &mut catalog, &mut issues);
     }
     for ((source, _), draft) in sorted.iter().zip(drafts.iter().skip(1)) {

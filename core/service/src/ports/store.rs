@@ -14,10 +14,11 @@ use pergola_model::{
     object::{Capacity, Exclude, Rollup},
     query::aggregate::{Aggregate, Table},
     rollup::Tally,
+    upgrade::Upgrade,
 };
 
 pub use accounts::{StoredToken, StoredUser};
-pub use schema::{SchemaStep, SchemaWork};
+pub use schema::{ConvertedRow, SchemaChanges, SchemaStep, SchemaWork, ToConvert};
 
 use super::{
     bin::{BinItem, BinQuery, Deletion},
@@ -90,11 +91,12 @@ pub trait Store: Send + Sync + 'static {
     /// Finishes what is under way, takes no more, and closes files or connections.
     async fn close(&self);
 
-    /// The steps that make the stored tables fit the catalog; empty when they fit. Never drops data.
+    /// The steps that make the stored tables fit the catalog, by way of what an upgrade declares; empty when they fit.
+    /// Without an upgrade, no data are dropped.
     ///
     /// # Errors
     /// [`StoreError::Schema`] when a column has another type than declared.
-    async fn plan(&self, catalog: &Catalog) -> Result<Vec<SchemaStep>, StoreError>;
+    async fn plan(&self, catalog: &Catalog, upgrade: &Upgrade) -> Result<Vec<SchemaStep>, StoreError>;
 
     /// Makes sure that no bytes of deleted rows are left in the database's files; whether it could. Readers of old
     /// states may be in the way. Writers wait meanwhile, so that a larger database than `bytes_max` is left alone.
@@ -242,7 +244,7 @@ pub trait Reader: Send {
 
 /// Writes records and the system's rows, all or nothing.
 #[async_trait]
-pub trait Transaction: Reader {
+pub trait Transaction: Reader + SchemaChanges {
     /// As [`Reader::find_many`], for records that are about to be changed: nobody else changes them until the end of
     /// the transaction.
     async fn find_for_change(&mut self, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError>;
@@ -432,9 +434,6 @@ pub trait Transaction: Reader {
 
     /// Adds or replaces a user, by e-mail address.
     async fn put_user(&mut self, user: &StoredUser) -> Result<(), StoreError>;
-
-    /// Applies planned steps.
-    async fn apply_schema(&mut self, steps: &[SchemaStep]) -> Result<(), StoreError>;
 
     /// Whether the database has ended it from outside: see [`StoreError::Interrupted`].
     fn is_interrupted(&self) -> bool;

@@ -10,7 +10,10 @@ use super::Workspace;
 use crate::{
     derived::{compute, count_anew, put},
     error::Error,
-    ports::plugins::{Budget, Limits},
+    ports::{
+        plugins::{Budget, Limits},
+        store::Transaction,
+    },
     unit::Unit,
 };
 
@@ -134,6 +137,20 @@ impl Workspace {
         let mended = unit.rebuild(object, ids).await?;
         unit.commit().await?;
         Ok((wrong, mended))
+    }
+
+    /// Has computed fields of these objects, and of those that count them, filled anew by [`Self::fill_derived`].
+    pub(super) async fn forget_derived(
+        tx: &mut dyn Transaction,
+        catalog: &Catalog,
+        changed: &[ObjectName],
+    ) -> Result<(), Error> {
+        let Some(noted) = tx.find_setting(SETTING).await? else { return Ok(()) };
+        let mut noted: Declared = serde_json::from_value(noted).unwrap_or_default();
+        let is_concerned = |object: &Object| changed.iter().any(|name| object.name == *name || counts(object, name));
+        noted.retain(|name, _| catalog.find_object(name).is_none_or(|object| !is_concerned(object)));
+        let json = serde_json::to_value(&noted).map_err(|error| Error::Internal(Box::new(error)))?;
+        Ok(tx.put_setting(SETTING, &json).await?)
     }
 
     /// Fills computed fields whose declarations are new or have changed, in small units of work.

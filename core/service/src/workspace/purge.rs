@@ -143,6 +143,9 @@ impl Workspace {
     /// # Errors
     /// The store's: a full disk, for instance.
     pub async fn compact(&self) -> Result<bool, Error> {
+        let mut tx = self.0.store.write().await?;
+        tx.drop_cleared().await?;
+        tx.commit().await?;
         let scrubbed = self.0.store.scrub(u64::MAX).await?;
         if scrubbed {
             self.put_setting(SCRUB_DUE, &false.into()).await?;

@@ -111,6 +111,9 @@ async fn install(args: &DataArgs, dir: &Path, dry_run: bool) -> anyhow::Result<(
     match opened.install(&data, folder, dry_run).await? {
         None => say::line(format_args!("{name} is installed already")),
         Some(report) => {
+            for change in &report.changes {
+                say::line(format_args!("  {}", change.line()));
+            }
             for step in &report.steps {
                 say::line(format_args!("  {}", step.summary));
             }

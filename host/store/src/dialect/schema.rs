@@ -125,4 +125,77 @@ impl Dialect {
             (Self::Postgres(_), _) => "BIGINT",
         }
     }
+
+    /// Gives an index another name, where that is told in errors.
+    pub(crate) fn rename_index(&self, from: &str, to: &str) -> Option<String> {
+        let Self::Postgres(_) = self else { return None };
+        Some(format!("ALTER INDEX {} RENAME TO {}; ", self.table(from), quote(to)))
+    }
+
+    /// Gives a reference that is checked another name.
+    pub(crate) fn rename_reference(&self, table: &str, from: &str, to: &str) -> Option<String> {
+        let Self::Postgres(_) = self else { return None };
+        Some(format!("ALTER TABLE {} RENAME CONSTRAINT {} TO {}; ", self.table(table), quote(from), quote(to)))
+    }
+
+    /// Whether a column is taken out without its table being written anew.
+    pub(crate) fn drops_columns_at_once(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Takes a table out, and what others check by it.
+    pub(crate) fn drop_table(&self, table: &str) -> String {
+        let end = if self.drops_columns_at_once() { " CASCADE" } else { "" };
+        format!("DROP TABLE {}{end}; ", self.table(table))
+    }
+
+    /// Nobody else writes to a table until the end of the transaction.
+    pub(crate) fn hold_table(&self, table: &str) -> Option<String> {
+        let Self::Postgres(_) = self else { return None };
+        Some(format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", self.table(table)))
+    }
+
+    /// Notes the records of an object whose column is written from now on, in `pergola_conversion_record`.
+    pub(crate) fn watch(&self, table: &str, column: &str, columns: &[String]) -> String {
+        let (name, on, columns) = (watcher(table, column), self.table(table), columns.join(", "));
+        let note = format!("INSERT INTO pergola_conversion_record (object, record) VALUES ('{table}', NEW.\"id\")");
+        match self {
+            Self::Sqlite => {
+                // Not `OR IGNORE`: the outer statement's way with conflicts would count.
+                let note = format!("{note} ON CONFLICT (object, record) DO NOTHING");
+                let trigger = |when: &str, name: String| {
+                    format!("CREATE TRIGGER IF NOT EXISTS {} AFTER {when} ON {on} BEGIN {note}; END; ", quote(&name))
+                };
+                let insert = trigger("INSERT", format!("{name}$i"));
+                format!("{insert}{}", trigger(&format!("UPDATE OF {columns}"), format!("{name}$u")))
+            }
+            Self::Postgres(_) => {
+                let function = self.table(&name);
+                format!(
+                    "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $watch$ BEGIN {note} \
+                     ON CONFLICT (object, record) DO NOTHING; RETURN NULL; END $watch$; \
+                     DROP TRIGGER IF EXISTS {0} ON {on}; CREATE TRIGGER {0} AFTER INSERT OR UPDATE OF {columns} ON {on} \
+                     FOR EACH ROW EXECUTE FUNCTION {function}(); ",
+                    quote(&name)
+                )
+            }
+        }
+    }
+
+    /// The end of [`Self::watch`].
+    pub(crate) fn unwatch(&self, table: &str, column: &str) -> String {
+        let name = watcher(table, column);
+        match self {
+            Self::Sqlite => format!(
+                "DROP TRIGGER IF EXISTS {}; DROP TRIGGER IF EXISTS {}; ",
+                quote(&format!("{name}$i")),
+                quote(&format!("{name}$u"))
+            ),
+            Self::Postgres(_) => format!("DROP FUNCTION IF EXISTS {}() CASCADE; ", self.table(&name)),
+        }
+    }
+}
+
+fn watcher(table: &str, column: &str) -> String {
+    format!("{table}${column}$watch")
 }

@@ -40,9 +40,14 @@ pub(super) fn from_failure(failure: &PgDatabaseError, object: Option<&Object>) -
         "57014" | "53200" | "53300" => StoreError::Busy,
         // The server stops, or starts just now, or ended a connection that did nothing for long.
         "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => StoreError::Interrupted,
-        code if code.starts_with("08") => StoreError::Interrupted,
+        code if code.starts_with("08") || is_stale_plan(failure) => StoreError::Interrupted,
         _ => return None,
     })
+}
+
+/// The connection has a statement prepared whose columns have another type since an upgrade.
+fn is_stale_plan(failure: &PgDatabaseError) -> bool {
+    failure.code() == "0A000" && failure.message().starts_with("cached plan")
 }
 
 /// Any error aborts the transaction; one of the classes for trouble beyond the statement ends it, for then the
@@ -50,7 +55,7 @@ pub(super) fn from_failure(failure: &PgDatabaseError, object: Option<&Object>) -
 pub(super) fn gravity(failure: &PgDatabaseError) -> Gravity {
     match failure.code() {
         "57P01" | "57P02" | "57P03" | "25P03" | "57P05" => Gravity::Connection,
-        code if code.starts_with("08") => Gravity::Connection,
+        code if code.starts_with("08") || is_stale_plan(failure) => Gravity::Connection,
         "40001" | "40P01" | "55P03" | "57014" => Gravity::Transaction,
         code if code.starts_with("53") => Gravity::Transaction,
         _ => Gravity::Rollback,

@@ -58,7 +58,7 @@ async fn plan(catalog: &Catalog, query: &Query) -> String {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("plans.db");
     let store = SqliteStore::open(&path, Options::default()).await.unwrap();
-    let steps = store.plan(catalog).await.unwrap();
+    let steps = store.plan(catalog, &pergola_model::upgrade::Upgrade::default()).await.unwrap();
     let mut tx = store.write().await.unwrap();
     tx.apply_schema(&steps).await.unwrap();
     tx.commit().await.unwrap();

@@ -23,13 +23,20 @@ pub(super) struct Stored {
     /// Column names and SQL types by table.
     pub(super) tables: BTreeMap<String, BTreeMap<String, String>>,
     /// What fields hold, by object and field.
-    holds: BTreeMap<(String, String), String>,
-    /// Columns of indexes that are not of unique rules, by name.
-    indexes: BTreeMap<String, Vec<String>>,
+    pub(super) holds: BTreeMap<(String, String), String>,
+    /// All indexes, by table and name.
+    pub(super) indexes: BTreeMap<(String, String), StoredIndex>,
     /// All references that the database checks, where they are not part of their columns.
     pub(super) references: BTreeSet<String>,
-    /// Table, name and fields of unique indexes of objects' tables.
-    uniques: BTreeMap<(String, String), Vec<String>>,
+}
+
+/// An index that is there.
+#[derive(Default)]
+pub(super) struct StoredIndex {
+    /// Whether it is a unique rule's.
+    pub(super) unique: bool,
+    /// Its columns.
+    pub(super) columns: Vec<String>,
 }
 
 impl Stored {
@@ -39,7 +46,6 @@ impl Stored {
             holds: BTreeMap::new(),
             indexes: BTreeMap::new(),
             references: BTreeSet::new(),
-            uniques: BTreeMap::new(),
         };
         let questions = session.dialect().catalog();
         for row in session.fetch_all(questions.columns).await? {
@@ -54,11 +60,13 @@ impl Stored {
             let mut cells = Cells::new(&row);
             let (table, name): (String, String) = (cells.take()?, cells.take()?);
             let (unique, field): (bool, String) = (cells.take()?, cells.take()?);
-            if unique {
-                stored.uniques.entry((table, name)).or_default().push(field);
-            } else {
-                stored.indexes.entry(name).or_default().push(field);
-            }
+            let index = stored.indexes.entry((table, name)).or_default();
+            index.unique = unique;
+            index.columns.push(field);
+        }
+        for index in stored.indexes.values_mut().filter(|index| !index.unique && index.columns.len() > 1) {
+            // PostgreSQL's end with the id; see `Dialect::index_columns`.
+            index.columns.pop_if(|column| column == "id");
         }
         if let Some(references) = questions.references {
             for row in session.fetch_all(references).await? {
@@ -99,53 +107,84 @@ impl Stored {
         )))
     }
 
-    /// Whether an index is there as it is declared.
-    pub(super) fn has(&self, object: &Object, index: &Index) -> bool {
-        let name = identifier(&index.name);
-        match &index.unique {
-            Some(_) => {
-                let key = (identifier(&index.table).into_owned(), name.into_owned());
-                self.uniques.get(&key).is_some_and(|columns| is_over(columns, index)) && !self.is_stale(object, index)
-            }
-            None => self.indexes.contains_key(name.as_ref()),
+    /// The name under which an index is there as it is declared: it may have one of before its fields were renamed.
+    pub(super) fn found(&self, object: &Object, index: &Index) -> Option<&str> {
+        let of_table = self.indexes.iter().filter(|((table, _), _)| *table == identifier(&index.table));
+        let mut alike =
+            of_table.filter(|(_, one)| one.unique == index.unique.is_some() && is_over(&one.columns, index));
+        let ((_, name), _) = alike.next()?;
+        let is_stale = index.unique.is_some() && self.is_stale(object, index);
+        (!is_stale).then_some(name)
+    }
+
+    /// Where errors tell a unique rule by the name of its index, that follows the names of its fields.
+    pub(super) fn rename_indexes(&self, dialect: &Dialect, object: &Object, desired: &[Index]) -> Option<SchemaStep> {
+        let rules = desired.iter().filter(|index| index.unique.is_some());
+        let found = rules.filter_map(|index| Some((self.found(object, index)?, index.name.as_str())));
+        let renamed: Vec<(&str, &str)> = found.filter(|(name, wanted)| *name != identifier(wanted)).collect();
+        let aside = |number: usize| format!("{}$move${number}", object.name);
+        let mut sql = String::new();
+        for (number, (name, _)) in renamed.iter().enumerate() {
+            sql.push_str(&dialect.rename_index(name, &aside(number))?);
         }
+        for (number, (_, wanted)) in renamed.iter().enumerate() {
+            sql.push_str(&dialect.rename_index(&aside(number), wanted)?);
+        }
+        (!sql.is_empty()).then(|| step(format!("call indexes of {} by their fields", object.name), sql))
+    }
+
+    /// The name of a new index; one with a number, if an index has it from before its fields were renamed.
+    pub(super) fn free_name(&self, index: &Index) -> String {
+        let name = &index.name;
+        if index.unique.is_some() {
+            return name.clone();
+        }
+        let is_taken = |name: &str| self.indexes.keys().any(|(_, other)| *other == identifier(name));
+        let numbered = (2_u32..).map(|number| format!("{name}${number}"));
+        std::iter::once(name.clone()).chain(numbered).find(|name| !is_taken(name)).unwrap_or_default()
     }
 
     /// A unique rule that is no longer declared would still refuse. Rules on fields of plugins that are not here now
     /// stay, for when they come back.
-    pub(super) fn drop_unique_rules<'a>(
-        &'a self,
-        dialect: &'a Dialect,
-        object: &'a Object,
-        desired: &'a [Index],
-    ) -> impl Iterator<Item = SchemaStep> {
-        let is_desired = |name: &str, columns: &[String]| {
-            desired.iter().any(|index| {
-                identifier(&index.name) == name && is_over(columns, index) && !self.is_stale(object, index)
-            })
+    pub(super) fn drop_unique_rules(
+        &mut self,
+        dialect: &Dialect,
+        object: &Object,
+        desired: &[Index],
+    ) -> Vec<SchemaStep> {
+        let is_desired = |columns: &[String]| {
+            let mut alike = desired.iter().filter(|index| index.unique.is_some() && is_over(columns, index));
+            alike.any(|index| !self.is_stale(object, index))
         };
-        self.uniques
+        let dropped: Vec<(String, String)> = self
+            .indexes
             .iter()
-            .filter(move |((table, name), columns)| {
+            .filter(|((table, _), index)| {
                 *table == identifier(object.name.as_str())
-                    && !is_desired(name, columns)
-                    && columns.iter().all(|column| self.is_of(object, column))
+                    && index.unique
+                    && !is_desired(&index.columns)
+                    && index.columns.iter().all(|column| self.is_of(object, column))
             })
-            .map(|((table, name), _)| {
-                step(format!("drop the unique rule {name} of {table}"), format!("DROP INDEX {}", dialect.table(name)))
-            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        let step_of = |key: (String, String)| {
+            self.indexes.remove(&key);
+            let (table, name) = key;
+            step(format!("drop the unique rule {name} of {table}"), format!("DROP INDEX {}", dialect.table(&name)))
+        };
+        dropped.into_iter().map(step_of).collect()
     }
 
     /// Whether a column of an index is a field of the object as it is declared, or a key over such fields.
     fn is_of(&self, object: &Object, column: &str) -> bool {
         let is_field = |field: &str| object.fields.keys().any(|key| identifier(key) == field);
-        let mut keys = self.keys_of(object).filter(|(key, _)| identifier(key) == column);
+        let mut keys = self.keys_of(object.name.as_str()).filter(|(key, _)| identifier(key) == column);
         is_field(column) || keys.any(|(_, fields)| fields.iter().all(|field| is_field(&identifier(field))))
     }
 
     /// The columns of keys that an object has, with the fields of their rules.
-    fn keys_of<'a>(&'a self, object: &'a Object) -> impl Iterator<Item = (&'a str, Vec<&'a str>)> {
-        let of_object = self.holds.iter().filter(|((name, _), _)| name == object.name.as_str());
+    pub(super) fn keys_of<'a>(&'a self, object: &'a str) -> impl Iterator<Item = (&'a str, Vec<&'a str>)> {
+        let of_object = self.holds.iter().filter(move |((name, _), _)| name == object);
         of_object.filter_map(|((_, column), holds)| Some((column.as_str(), key::labelled(holds)?)))
     }
 
@@ -160,23 +199,19 @@ impl Stored {
     }
 
     /// Keys of rules that are no longer declared would not be written with new records.
-    pub(super) fn drop_keys<'a>(
-        &'a self,
-        dialect: &'a Dialect,
-        object: &'a Object,
-    ) -> impl Iterator<Item = SchemaStep> {
+    pub(super) fn drop_keys(&mut self, dialect: &Dialect, object: &Object) -> Vec<SchemaStep> {
         let is_declared = |column: &str| keyed(object).any(|(_, key)| key.column == column);
-        let dropped = self.keys_of(object).filter(move |(column, _)| !is_declared(column));
-        let whole = dropped.filter(|(_, fields)| fields.iter().all(|field| object.field(field).is_some()));
-        whole.map(|(column, fields)| {
-            let name = &object.name;
-            let sql = format!(
-                "ALTER TABLE {} DROP COLUMN {}; DELETE FROM pergola_column WHERE object = '{name}' AND field = '{column}'",
-                dialect.table(name.as_str()),
-                quote(column),
-            );
-            step(format!("drop the keys of {} of {name}", fields.join(", ")), sql)
-        })
+        let is_whole = |fields: &[&str]| fields.iter().all(|field| object.field(field).is_some());
+        let dropped: Vec<(String, String)> = self
+            .keys_of(object.name.as_str())
+            .filter(|(column, fields)| !is_declared(column) && is_whole(fields))
+            .map(|(column, fields)| (column.to_owned(), fields.join(", ")))
+            .collect();
+        let name = object.name.as_str();
+        let drop = |(column, fields): (String, String)| {
+            step(format!("drop the keys of {fields} of {name}"), self.drop_column(dialect, name, &column, false))
+        };
+        dropped.into_iter().map(drop).collect()
     }
 
     /// Adds the keys of a rule and gives them to all records, if they are not there for this very declaration.

@@ -150,7 +150,7 @@ async fn a_restored_schema_is_the_same_to_the_last_byte_and_counts_on() {
         assert_eq!(String::from_utf8_lossy(content), String::from_utf8_lossy(&found[name]), "{name}");
     }
     let store = twin.open().await.unwrap();
-    assert!(store.plan(&original.catalog).await.unwrap().is_empty());
+    assert!(store.plan(&original.catalog, &pergola_model::upgrade::Upgrade::default()).await.unwrap().is_empty());
     let copy = World::new(store, ()).await;
     for sample in samples {
         assert_eq!(copy.find("lab.sample", sample.id).await, Some(sample));

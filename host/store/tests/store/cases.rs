@@ -1,6 +1,7 @@
 //! What every store must do, against the port alone.
 
 pub(crate) mod bin;
+pub(crate) mod conversion;
 pub(crate) mod counters;
 pub(crate) mod pages;
 pub(crate) mod purge;

@@ -100,6 +100,10 @@ suite! {
         numbers_are_taken_with_the_unit_and_not_without,
         balances_are_set_found_and_listed_in_order,
     },
+    conversion::{
+        a_conversion_goes_on_where_it_was_cut_off_and_takes_in_what_was_written_since,
+        an_abandoned_conversion_leaves_the_old_values_and_begins_anew,
+    },
     schema::{
         a_plan_is_empty_once_applied,
         added_fields_become_columns_and_records_stay,

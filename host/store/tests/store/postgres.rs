@@ -10,7 +10,7 @@ use std::{
 };
 
 use pergola_cluster::Cluster;
-use pergola_model::{ChangeKind, Fields, Id, PluginId, Value};
+use pergola_model::{ChangeKind, Fields, Id, PluginId, Value, upgrade::Upgrade};
 use pergola_service::ports::store::{NewEvent, Store as _, StoreError, SubscriptionState, TimerKey};
 use pergola_store::{PostgresOptions, PostgresStore};
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -202,7 +202,7 @@ async fn names_longer_than_the_server_keeps_stay_apart() {
     let (world, store) = with(PostgresOptions::default()).await;
     let catalog = crate::world::catalog(&manifest);
     world.apply(&catalog).await.unwrap();
-    assert!(store.plan(&catalog).await.unwrap().is_empty());
+    assert!(store.plan(&catalog, &Upgrade::default()).await.unwrap().is_empty());
     let object = catalog.find_object(&format!("lab.{long}")).unwrap();
     let twins = [0, 1].map(|_| world.record(Fields::new().with(long.clone(), "same")));
     let mut tx = store.write().await.unwrap();

@@ -89,7 +89,7 @@ impl World {
 
     /// Makes the stored tables fit.
     pub(crate) async fn apply(&self, catalog: &Catalog) -> Result<(), StoreError> {
-        let steps = self.store.plan(catalog).await?;
+        let steps = self.store.plan(catalog, &pergola_model::upgrade::Upgrade::default()).await?;
         let mut tx = self.store.write().await?;
         tx.apply_schema(&steps).await?;
         tx.commit().await

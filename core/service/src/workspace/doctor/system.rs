@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pergola_model::{Actor, Query};
+use pergola_model::{Actor, Query, upgrade::Upgrade};
 
 use super::{Finding, Severity};
 use crate::{
@@ -35,7 +35,7 @@ impl Workspace {
             "what is stored cannot become what is declared",
             "install the version of the plugin that made it, or mend the records that break the rule",
         );
-        match self.0.store.plan(&self.catalog()).await {
+        match self.0.store.plan(&self.catalog(), &Upgrade::default()).await {
             Ok(steps) if steps.is_empty() => {}
             Ok(steps) => {
                 steps.iter().for_each(|step| missing.add(|| step.summary.clone()));

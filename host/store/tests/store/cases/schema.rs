@@ -1,6 +1,6 @@
 //! Schema changes: additive ones are planned and applied, others refused by name.
 
-use pergola_model::{Catalog, Fields, Record};
+use pergola_model::{Catalog, Fields, Record, upgrade::Upgrade};
 use pergola_service::ports::store::StoreError;
 
 use crate::world::{LAB, World, catalog};
@@ -12,7 +12,7 @@ fn changed(from: &str, to: &str) -> Catalog {
 }
 
 async fn summaries(world: &World, catalog: &Catalog) -> Vec<String> {
-    world.store.plan(catalog).await.unwrap().into_iter().map(|step| step.summary).collect()
+    world.store.plan(catalog, &Upgrade::default()).await.unwrap().into_iter().map(|step| step.summary).collect()
 }
 
 pub(crate) async fn a_plan_is_empty_once_applied(world: &World) {
@@ -71,7 +71,7 @@ pub(crate) async fn a_changed_type_is_refused_by_name(world: &World) {
             ["ref(contact)", "ref(deal)"],
         ),
     ] {
-        let result = world.store.plan(&changed(from, to)).await;
+        let result = world.store.plan(&changed(from, to), &Upgrade::default()).await;
         let Err(StoreError::Schema(message)) = result else { panic!("{from} → {to}: {result:?}") };
         assert!(message.contains("lab.sample"), "{message}");
         assert!(wanted.iter().all(|word| message.contains(word)), "{message}");
