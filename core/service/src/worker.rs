@@ -8,6 +8,7 @@ mod answers;
 mod bin;
 mod events;
 mod messages;
+mod next;
 mod sweep;
 mod timers;
 

@@ -10,6 +10,8 @@ use crate::{ApiLimits, ApiState, auth::cache::TokenCache, openapi::Documents, re
 /// What all requests share.
 pub(crate) struct App {
     pub(crate) workspace: Workspace,
+    /// What it is called in the log.
+    pub(crate) name: Arc<str>,
     pub(crate) limits: ApiLimits,
     pub(crate) tokens: TokenCache,
     pub(crate) documents: Documents,
@@ -24,16 +26,18 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(state: ApiState) -> Arc<Self> {
-        let ApiState { workspace, limits } = state;
+        let ApiState { workspace, name, limits, password_slots } = state;
+        let own_slots = || Arc::new(Semaphore::new(limits.password_checks_max));
         Arc::new(Self {
             workspace,
+            name,
             tokens: TokenCache::default(),
             documents: Documents::default(),
             request_ids: RequestIds::new(),
             slots: Semaphore::new(limits.in_flight_max),
             public_slots: Semaphore::new(limits.public_in_flight_max),
             sign_in_slots: Semaphore::new(limits.sign_ins_max),
-            password_slots: Arc::new(Semaphore::new(limits.password_checks_max)),
+            password_slots: password_slots.unwrap_or_else(own_slots),
             export_slots: Arc::new(Semaphore::new(limits.exports_max)),
             limits,
         })

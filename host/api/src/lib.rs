@@ -1,6 +1,6 @@
 //! HTTP: routes, authentication, problem documents and OpenAPI.
 //!
-//! Reading order: [`router`] is the front door; `routes` says which path leads to which file, one
+//! Reading order: [`router`] is the door of a workspace and [`front`] that of several; `routes` says which path leads to which file, one
 //! for each resource and verb; `request` is what happens around every request; `auth` tells who
 //! calls; `problem` is how errors are told; `openapi` describes it all. The rules that every
 //! endpoint keeps are in `docs/api-design.md`.
@@ -15,35 +15,41 @@ mod app;
 mod auth;
 mod body;
 mod conditions;
+mod front;
 mod openapi;
 mod parameters;
 mod problem;
 mod request;
 mod routes;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::serve::ListenerExt as _;
 use pergola_service::Workspace;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::Semaphore};
 
 pub use auth::credentials::{CredentialError, hash_password, new_token, token_sha256, verify_password};
 pub use axum::Router;
+pub use front::{Closed, Entered, FrontLimits, Hosts, front};
 
 /// What the API needs.
 #[derive(Clone)]
 pub struct ApiState {
     /// The business that it serves.
     pub workspace: Workspace,
+    /// What it is called in the log.
+    pub name: Arc<str>,
     /// How much of everything.
     pub limits: ApiLimits,
+    /// Who may check a password now, if workspaces of one process share this; each has its own if absent.
+    pub password_slots: Option<Arc<Semaphore>>,
 }
 
 impl ApiState {
     /// The API of a workspace, with the usual limits.
     #[must_use]
     pub fn new(workspace: Workspace) -> Self {
-        Self { workspace, limits: ApiLimits::default() }
+        Self { workspace, name: "main".into(), limits: ApiLimits::default(), password_slots: None }
     }
 }
 

@@ -58,8 +58,18 @@ pub(crate) async fn around(State(app): State<Arc<App>>, request: Request, next: 
     let logged = response.extensions().get::<LoggedPath>();
     let path = logged.map(|path| path.0.as_str()).or(matched.as_ref().map(MatchedPath::as_str)).unwrap_or("unmatched");
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    tracing::info!(request_id = id, %method, path, status = response.status().as_u16(), duration_ms, "answered a request");
+    let workspace = &*app.name;
+    tracing::info!(workspace, request_id = id, %method, path, status = response.status().as_u16(), duration_ms, "answered a request");
     response
+}
+
+/// What becomes of a request that comes to no workspace.
+pub(crate) fn refuse(ids: &RequestIds, request: &Request, problem: Problem) -> Response {
+    let id = request_id(request.headers()).unwrap_or_else(|| ids.next());
+    let response = told(problem.into_response(), &id);
+    let method = request.method();
+    tracing::info!(request_id = id, %method, status = response.status().as_u16(), "refused a request");
+    if method == Method::HEAD { without_body(response) } else { response }
 }
 
 async fn answer(app: &App, request: Request, next: Next) -> Response {

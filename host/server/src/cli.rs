@@ -22,8 +22,11 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Build the packs, fill a demo salon and serve it
     Demo(DemoArgs),
-    /// Serve a workspace over HTTP
+    /// Serve all workspaces over HTTP, or one
     Serve(ServeArgs),
+    /// Make, list, suspend, export and delete workspaces
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
     /// Import a spreadsheet (.xlsx .xls .ods .csv)
     Import(ImportArgs),
     /// Back up a workspace to one file, while a server may run
@@ -43,18 +46,25 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
 }
 
-/// Where the data are.
+/// Where the data of all workspaces are.
 #[derive(Args, Clone)]
-pub(crate) struct DataArgs {
+pub(crate) struct PlaceArgs {
     /// Directory of all data; created where it is missing
     #[arg(long, value_name = "DIR", default_value = "./pergola-data", env = "PERGOLA_DATA")]
     pub(crate) data: PathBuf,
     /// `PostgreSQL` database instead of a file in DIR, as `postgres://user:password@host/name`
     #[arg(long, value_name = "URL")]
     pub(crate) database: Option<String>,
-    /// The business within it
-    #[arg(long, value_name = "NAME", default_value = "main")]
-    pub(crate) workspace: String,
+}
+
+/// Where the data of a workspace are.
+#[derive(Args, Clone)]
+pub(crate) struct DataArgs {
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// The business within it; main if absent
+    #[arg(long, value_name = "NAME", env = "PERGOLA_WORKSPACE")]
+    pub(crate) workspace: Option<String>,
 }
 
 /// Options of `demo`.
@@ -70,8 +80,61 @@ pub(crate) struct DemoArgs {
     pub(crate) reset: bool,
 }
 
+/// What to do with workspaces.
+#[derive(Subcommand)]
+pub(crate) enum WorkspaceCommand {
+    /// Make a workspace
+    #[command(
+        after_help = "Requests whose host name was given lead to it. A server that runs sees it within a few seconds.\n\nExamples:\n  pergola workspace create anna --host anna.example --host www.anna.example\n  pergola import clients.xlsx --workspace anna"
+    )]
+    Create {
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Its name: lower-case letters, digits and _
+        name: String,
+        /// A host name that leads to it; may be repeated
+        #[arg(long = "host", value_name = "HOST")]
+        hosts: Vec<String>,
+    },
+    /// List all workspaces
+    List {
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Print one JSON object for each
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let these host names lead to a workspace, and no others
+    Hosts {
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Its name
+        name: String,
+        /// The host names; without any, none leads to it
+        #[arg(value_name = "HOST")]
+        hosts: Vec<String>,
+    },
+    /// Let nobody in, and let everything wait
+    Suspend {
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Its name
+        name: String,
+    },
+    /// Let a suspended workspace go on
+    Resume {
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Its name
+        name: String,
+    },
+}
+
 /// Options of `serve`.
 #[derive(Args)]
+#[command(
+    after_help = "The host name of a request says which workspace answers; one that leads nowhere leads to main, or to the only\nworkspace. With --workspace, that one alone is served, whatever the host name."
+)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) data: DataArgs,

@@ -1,6 +1,6 @@
 //! The commands, a file for each.
 
-mod backup;
+pub(crate) mod backup;
 mod demo;
 mod doctor;
 mod export;
@@ -9,6 +9,7 @@ mod plugin;
 mod purge;
 mod restore;
 mod serve;
+mod workspace;
 
 use pergola_exchange::archive::ArchiveError;
 
@@ -24,6 +25,7 @@ pub(crate) async fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve(args) => serve::run(args).await,
+        Command::Workspace(command) => workspace::run(command).await,
         Command::Import(args) => import::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Restore(args) => restore::run(args).await,
@@ -47,6 +49,12 @@ fn prepare(data: &DataDir, quiet: bool) -> anyhow::Result<Config> {
     }
     if !(2..=3_600).contains(&config.worker.lease_seconds) {
         return Err(problem("worker.lease_seconds: from 2 to 3600"));
+    }
+    if !(1..=1_000).contains(&config.server.workspaces_open_max) {
+        return Err(problem("server.workspaces_open_max: from 1 to 1000"));
+    }
+    if !(1..=86_400).contains(&config.server.workspace_idle_seconds) {
+        return Err(problem("server.workspace_idle_seconds: from 1 to 86400"));
     }
     config::start_log(&config.log)?;
     Ok(config)

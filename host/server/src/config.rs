@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::say::problem;
 
 /// Everything that can be configured.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Config {
     pub(crate) server: Server,
@@ -29,7 +29,7 @@ impl Config {
 }
 
 /// `[database]`
-#[derive(Default, Deserialize)]
+#[derive(Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Database {
     /// `postgres://…`; an SQLite file in the data directory, if absent.
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Database {
 }
 
 /// `[worker]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Worker {
     /// How long what a server takes on is its own; after that others do what it left.
@@ -58,21 +58,25 @@ impl Default for Worker {
 }
 
 /// `[server]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
     /// Where to listen.
     pub(crate) listen: SocketAddr,
+    /// Workspaces that are open at once.
+    pub(crate) workspaces_open_max: usize,
+    /// After how long without a request a workspace may be closed, if there are several.
+    pub(crate) workspace_idle_seconds: u64,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7420)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7420)), workspaces_open_max: 64, workspace_idle_seconds: 600 }
     }
 }
 
 /// `[locale]`: how people write things in a workspace created from now on.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Locale {
     /// BCP 47.
@@ -97,7 +101,7 @@ impl Default for Locale {
 }
 
 /// `[messages]`: how messages leave.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Messages {
     pub(crate) sink: SinkKind,
@@ -146,7 +150,7 @@ pub(crate) enum Tls {
 }
 
 /// `[log]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Log {
     /// `info`, or directives such as `info,pergola_runtime=debug`.
@@ -185,7 +189,7 @@ pub(crate) fn load(data: &Path) -> anyhow::Result<Config> {
     Ok(source.into())
 }
 
-/// As [`Config`], but `PERGOLA_DATA`, which the command line reads, is not a mistake.
+/// As [`Config`], but `PERGOLA_DATA` and `PERGOLA_WORKSPACE`, which the command line reads, are not mistakes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Loose {
@@ -203,11 +207,13 @@ struct Loose {
     log: Log,
     #[serde(default, rename = "data")]
     _data: Option<String>,
+    #[serde(default, rename = "workspace")]
+    _workspace: Option<String>,
 }
 
 impl From<Loose> for Config {
     fn from(loose: Loose) -> Self {
-        let Loose { server, database, worker, locale, messages, log, _data } = loose;
+        let Loose { server, database, worker, locale, messages, log, _data, _workspace } = loose;
         Self { server, database, worker, locale, messages, log }
     }
 }

@@ -4,7 +4,9 @@
 //! pergola-data/
 //!   pergola.toml            configuration, if any
 //!   owner-token             the token that `serve` prints; readable by its owner only
-//!   server-main.lock        held by the server of that workspace
+//!   server.lock             held by the server
+//!   server-main.lock        held by who has that workspace to itself: a server that has it open, or a command
+//!   directory.db            which workspaces there are
 //!   workspaces/main.db      one SQLite file for each workspace
 //!   plugins/DIGEST.wasm     components by SHA-256
 //!   cache/                  compiled components; may be thrown away
@@ -21,13 +23,22 @@ use std::{
 use anyhow::Context;
 use pergola_model::Name;
 
-use crate::{cli::DataArgs, config, say::problem};
+use crate::{
+    cli::{DataArgs, PlaceArgs},
+    config,
+    say::problem,
+};
+
+/// The workspace of those who have only one.
+pub(crate) const MAIN: &str = "main";
 
 /// A data directory and one workspace in it.
 #[derive(Clone)]
 pub(crate) struct DataDir {
     root: PathBuf,
-    workspace: String,
+    workspace: Name,
+    /// Whether the command line names it.
+    is_named: bool,
     /// Given on the command line.
     database_url: Option<String>,
 }
@@ -38,9 +49,7 @@ pub(crate) struct ServerLock(#[expect(dead_code, reason = "holding it is its use
 impl DataDir {
     /// Opens the directory, creating it where it is missing.
     pub(crate) fn open(args: &DataArgs) -> anyhow::Result<Self> {
-        Name::new(args.workspace.clone()).map_err(|error| problem(format!("--workspace: {error}")))?;
-        let database_url = args.database.clone();
-        let dir = Self { root: args.data.clone(), workspace: args.workspace.clone(), database_url };
+        let dir = Self::of(args)?;
         for part in ["workspaces", "plugins", "cache", "messages"] {
             let path = dir.root.join(part);
             fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
@@ -49,13 +58,32 @@ impl DataDir {
         Ok(dir)
     }
 
+    fn of(args: &DataArgs) -> anyhow::Result<Self> {
+        let workspace = args.workspace.as_deref().unwrap_or(MAIN);
+        let workspace = Name::new(workspace).map_err(|error| problem(format!("--workspace: {error}")))?;
+        let (root, database_url) = (args.place.data.clone(), args.place.database.clone());
+        Ok(Self { root, workspace, is_named: args.workspace.is_some(), database_url })
+    }
+
+    /// Opens the directory of all workspaces, with one that a command is about.
+    pub(crate) fn open_all(args: &PlaceArgs, workspace: Option<&str>) -> anyhow::Result<Self> {
+        let workspace = workspace.map(Name::new).transpose().map_err(|error| problem(error.to_string()))?;
+        Self::open(&DataArgs { place: args.clone(), workspace: workspace.map(String::from) })
+    }
+
+    /// The same directory with another workspace.
+    pub(crate) fn with_workspace(&self, workspace: &Name) -> Self {
+        Self { workspace: workspace.clone(), is_named: true, ..self.clone() }
+    }
+
     /// Opens the directory of a workspace that is there already.
     pub(crate) fn open_existing(args: &DataArgs) -> anyhow::Result<Self> {
-        let dir = Self { root: args.data.clone(), workspace: args.workspace.clone(), database_url: None };
+        let dir = Self::of(args)?;
         // A mistake in the configuration is told when it is used.
-        let in_file = args.database.is_none() && config::load(&args.data).is_ok_and(|one| one.database_url().is_none());
+        let in_file =
+            dir.database_url.is_none() && config::load(&dir.root).is_ok_and(|one| one.database_url().is_none());
         if in_file && !dir.database().is_file() {
-            let (workspace, root) = (&args.workspace, args.data.display());
+            let (workspace, root) = (&dir.workspace, dir.root.display());
             return Err(problem(format!("there is no workspace {workspace} in {root}; say where by --data DIR")));
         }
         Self::open(args)
@@ -63,25 +91,28 @@ impl DataDir {
 
     /// Throws the directory away, if it is one of ours.
     pub(crate) fn reset(args: &DataArgs) -> anyhow::Result<()> {
-        if !args.data.exists() {
+        let root = &args.place.data;
+        if !root.exists() {
             return Ok(());
         }
-        if !args.data.join("workspaces").is_dir() {
+        if !root.join("workspaces").is_dir() {
             return Err(problem(format!(
                 "{} is not a Pergola data directory (it has no workspaces folder); it was not touched",
-                args.data.display()
+                root.display()
             )));
         }
         // Nothing is thrown away under a server, be it another workspace's.
-        let names = fs::read_dir(args.data.join("workspaces")).context("cannot list the workspaces")?;
+        let names = fs::read_dir(root.join("workspaces")).context("cannot list the workspaces")?;
         let names =
             names.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "db"));
+        let dir = Self::of(args)?;
+        let all = dir.lock_all()?;
         let held = names
-            .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
-            .map(|workspace| Self { root: args.data.clone(), workspace, database_url: None }.lock())
+            .filter_map(|path| Name::new(path.file_stem()?.to_str()?).ok())
+            .map(|workspace| dir.with_workspace(&workspace).lock())
             .collect::<anyhow::Result<Vec<_>>>()?;
-        fs::remove_dir_all(&args.data).with_context(|| format!("cannot remove {}", args.data.display()))?;
-        drop(held);
+        fs::remove_dir_all(root).with_context(|| format!("cannot remove {}", root.display()))?;
+        drop((held, all));
         Ok(())
     }
 
@@ -95,11 +126,30 @@ impl DataDir {
     }
 
     pub(crate) fn workspace_name(&self) -> &str {
+        self.workspace.as_str()
+    }
+
+    pub(crate) fn workspace(&self) -> &Name {
         &self.workspace
     }
 
+    /// Whether the command line names the workspace.
+    pub(crate) fn is_named(&self) -> bool {
+        self.is_named
+    }
+
+    /// The folder of the workspaces' files.
+    pub(crate) fn workspaces(&self) -> PathBuf {
+        self.root.join("workspaces")
+    }
+
     pub(crate) fn database(&self) -> PathBuf {
-        self.root.join("workspaces").join(format!("{}.db", self.workspace))
+        pergola_store::directory::file_of(&self.workspaces(), self.workspace.as_str())
+    }
+
+    /// The file of the directory.
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.root.join("directory.db")
     }
 
     pub(crate) fn component(&self, digest: &str) -> PathBuf {
@@ -132,21 +182,27 @@ impl DataDir {
         fs::rename(&temporary, &path).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// One server at a time: two would send every message twice.
+    /// One server at a time for a workspace: two would send every message twice.
     pub(crate) fn lock(&self) -> anyhow::Result<ServerLock> {
-        let path = self.root.join(format!("server-{}.lock", self.workspace));
-        let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(ServerLock(file)),
-            Err(fs::TryLockError::WouldBlock) => Err(problem(format!(
+        self.try_lock()?.ok_or_else(|| {
+            problem(format!(
                 "another server runs on workspace {} of {}; stop it first, or give another --data",
                 self.workspace,
                 self.root.display()
-            ))),
-            Err(fs::TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
-            }
-        }
+            ))
+        })
+    }
+
+    /// The same; none if another process holds it.
+    pub(crate) fn try_lock(&self) -> anyhow::Result<Option<ServerLock>> {
+        try_lock(&self.root.join(format!("server-{}.lock", self.workspace)))
+    }
+
+    /// One server of all workspaces at a time.
+    pub(crate) fn lock_all(&self) -> anyhow::Result<ServerLock> {
+        try_lock(&self.root.join("server.lock"))?.ok_or_else(|| {
+            problem(format!("another server runs on {}; stop it first, or give another --data", self.root.display()))
+        })
     }
 
     /// The owner's token of this workspace, if one was kept.
@@ -161,9 +217,18 @@ impl DataDir {
 
     fn token_path(&self) -> PathBuf {
         match self.workspace.as_str() {
-            "main" => self.root.join("owner-token"),
+            MAIN => self.root.join("owner-token"),
             other => self.root.join(format!("owner-token-{other}")),
         }
+    }
+}
+
+fn try_lock(path: &Path) -> anyhow::Result<Option<ServerLock>> {
+    let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(ServerLock(file))),
+        Err(fs::TryLockError::WouldBlock) => Ok(None),
+        Err(fs::TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 

@@ -5,7 +5,9 @@ mod cli;
 mod commands;
 mod config;
 mod data;
+mod directory;
 mod say;
+mod serving;
 mod system;
 mod wire;
 

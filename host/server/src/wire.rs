@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use pergola_api::new_token;
-use pergola_model::{Locale, PluginId, Role, decl::Manifest};
+use pergola_model::{Locale, Name, PluginId, Role, decl::Manifest};
 use pergola_runtime::{Runtime, RuntimeConfig};
 use pergola_service::{
     Workspace,
@@ -20,11 +20,16 @@ use pergola_service::{
     },
     workspace::{InstallReport, Package, Ports},
 };
-use pergola_store::{Options, SqliteStore, backup::Remote};
+use pergola_store::{
+    Options, SqliteStore,
+    backup::Remote,
+    directory::{Directory, schema_of},
+};
 
 use crate::{
     broken, config,
     data::DataDir,
+    directory::{self, Standing},
     say::{self, problem},
     system::{SystemClock, UuidIds},
 };
@@ -36,50 +41,103 @@ const LOCALE: &str = "locale";
 pub(crate) struct Opened {
     pub(crate) workspace: Workspace,
     pub(crate) runtime: Arc<Runtime>,
+    /// What was installed when it was opened: plugins and the digests of their components.
+    pub(crate) components: Vec<(PluginId, String)>,
     store: Arc<dyn Store>,
+    /// For a command, which is not the workspace's server: who opened it says so there, before and after.
+    directory: Option<Directory>,
+    name: Name,
 }
 
-/// Opens a workspace, creating it where it is missing.
+/// What all workspaces of a process share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) runtime: Arc<Runtime>,
+    ids: Arc<dyn Ids>,
+}
+
+impl Shared {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let ids: Arc<dyn Ids> = Arc::new(UuidIds::default());
+        let runtime =
+            Runtime::new(RuntimeConfig::default(), Arc::clone(&ids)).context("cannot start the plugin runtime")?;
+        Ok(Self { runtime, ids })
+    }
+}
+
+/// What becomes of a plugin whose component is lost or damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnBroken {
+    Fail,
+    Tell,
+}
+
+/// Opens a workspace for a command.
 pub(crate) async fn open(data: &DataDir, config: &config::Config) -> anyhow::Result<Opened> {
-    open_with(data, config, Err).await
+    open_for_command(data, config, OnBroken::Fail).await
 }
 
 /// The same where a component is lost or damaged, so that the plugin can be installed again.
 pub(crate) async fn open_to_install(data: &DataDir, config: &config::Config) -> anyhow::Result<Opened> {
-    let tell = |error: anyhow::Error| {
-        say::note(format_args!("warning: {error:#}"));
-        Ok(())
-    };
-    open_with(data, config, tell).await
+    open_for_command(data, config, OnBroken::Tell).await
+}
+
+async fn open_for_command(data: &DataDir, config: &config::Config, on_broken: OnBroken) -> anyhow::Result<Opened> {
+    // Before anything is made: a workspace must not begin with settings that nobody wanted.
+    locale(&config.locale)?;
+    let directory = directory::open(data, config).await?;
+    if directory::admit(&directory, data).await? == Standing::Known {
+        directory::touch(&directory, data.workspace()).await?;
+    }
+    let opened = open_with(data, config, &Shared::new()?, on_broken).await?;
+    directory::enrol(&directory, data.workspace()).await?;
+    Ok(Opened { directory: Some(directory), ..opened })
+}
+
+/// Opens a workspace of the directory for its server, or makes it for one who adds it to the directory then.
+pub(crate) async fn open_shared(data: &DataDir, config: &config::Config, shared: &Shared) -> anyhow::Result<Opened> {
+    open_with(data, config, shared, OnBroken::Fail).await
 }
 
 async fn open_with(
     data: &DataDir,
     config: &config::Config,
-    on_broken: impl Fn(anyhow::Error) -> anyhow::Result<()>,
+    shared: &Shared,
+    on_broken: OnBroken,
 ) -> anyhow::Result<Opened> {
     // Before anything is made: a workspace must not begin with settings that nobody wanted.
     locale(&config.locale)?;
     let store = open_store(data, config).await?;
-    open_on(data, config, store, on_broken).await
+    open_on(data, config, store, shared, on_broken).await
 }
 
-/// The same on a store that is open already.
-pub(crate) async fn open_on(
+/// The same on a store that is open already, and without a word to the directory.
+pub(crate) async fn open_stored(
     data: &DataDir,
     config: &config::Config,
     store: Arc<dyn Store>,
-    on_broken: impl Fn(anyhow::Error) -> anyhow::Result<()>,
+) -> anyhow::Result<Opened> {
+    open_on(data, config, store, &Shared::new()?, OnBroken::Fail).await
+}
+
+async fn open_on(
+    data: &DataDir,
+    config: &config::Config,
+    store: Arc<dyn Store>,
+    shared: &Shared,
+    on_broken: OnBroken,
 ) -> anyhow::Result<Opened> {
     let locale = locale(&config.locale)?;
     let broken = broken::rules()?;
-    let ids: Arc<dyn Ids> = Arc::new(UuidIds::default());
-    let runtime =
-        Runtime::new(RuntimeConfig::default(), Arc::clone(&ids)).context("cannot start the plugin runtime")?;
+    let Shared { runtime, ids } = shared.clone();
     let stored = store.read().await?.list_plugins().await?;
     for plugin in &stored {
-        load_stored(data, &runtime, plugin).or_else(&on_broken)?;
+        match load_stored(data, &runtime, plugin) {
+            Err(error) if on_broken == OnBroken::Tell => say::note(format_args!("warning: {error:#}")),
+            loaded => loaded?,
+        }
     }
+    let components = stored.into_iter().map(|plugin| (plugin.id, plugin.digest)).collect();
     let workspace = Workspace::open(Ports {
         store: Arc::clone(&store),
         plugins: Arc::clone(&runtime) as Arc<dyn pergola_service::ports::plugins::Plugins>,
@@ -93,7 +151,7 @@ pub(crate) async fn open_on(
     if workspace.find_setting(LOCALE).await?.is_none() {
         workspace.put_locale(locale).await?;
     }
-    Ok(Opened { workspace, runtime, store })
+    Ok(Opened { workspace, runtime, components, store, directory: None, name: data.workspace().clone() })
 }
 
 /// What [`place`] names, opened.
@@ -119,8 +177,8 @@ pub(crate) enum Place {
 /// The file in the data directory, or the schema in the configured database.
 pub(crate) fn place(data: &DataDir, config: &config::Config) -> anyhow::Result<Place> {
     let Some(url) = config.database_url() else { return Ok(Place::File(data.database())) };
-    let schema = format!("pergola_{}", data.workspace_name());
-    Ok(Place::Server(Box::new(Remote::new(url, &schema).map_err(server_error)?)))
+    let (url, schema) = schema_of(url, data.workspace_name());
+    Ok(Place::Server(Box::new(Remote::new(&url, &schema).map_err(server_error)?)))
 }
 
 /// What a server says, to whoever gave its URL.
@@ -137,9 +195,13 @@ pub(crate) fn server_error(error: StoreError) -> anyhow::Error {
 
 impl Opened {
     /// Waits for the last writes and closes the files.
-    pub(crate) async fn close(self) {
-        drop(self.workspace);
+    pub(crate) async fn close(&self) {
         self.store.close().await;
+        let Some(directory) = &self.directory else { return };
+        // A server that had it closed has to look at what was written.
+        if let Err(error) = directory::touch(directory, &self.name).await {
+            tracing::warn!(%error, "the directory could not be told that the workspace was written to");
+        }
     }
 }
 

@@ -27,6 +27,12 @@ pub(crate) async fn list(session: &mut Session, query: &BinQuery) -> Result<Vec<
     session.fetch_all(sql).await?.iter().map(deletion).collect()
 }
 
+/// When the oldest one was: ids sort by time.
+pub(crate) async fn find_oldest(session: &mut Session) -> Result<Option<Timestamp>, StoreError> {
+    let row = session.fetch_optional(Sql::new("SELECT at FROM pergola_bin ORDER BY id LIMIT 1")).await?;
+    row.map(|row| Cells::new(&row).take_time()).transpose()
+}
+
 /// A deletion and its items in order.
 pub(crate) async fn find(session: &mut Session, id: Id) -> Result<Option<(Deletion, Vec<BinItem>)>, StoreError> {
     let mut sql = Sql::new(DELETION);

@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use pergola_service::ports::store::StoreError;
 use sqlx::{
     ConnectOptions as _, Connection as _, SqliteConnection,
-    migrate::Migrator,
+    migrate::{Migrate, Migrator},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
@@ -96,8 +96,15 @@ pub(crate) async fn check_version(connection: &mut Connection) -> Result<(), Sto
     Err(unexpected(format!("SQLite {version} is too old: 3.51.3 or later is needed")))
 }
 
+/// Runs what was not run yet.
+pub(crate) async fn run_migrations<C: Migrate>(migrator: &Migrator, connection: &mut C) -> Result<(), StoreError> {
+    // Not `run`: the compiler does not see of that one that it can be sent to a task.
+    let run = migrator.run_direct(None, connection, false).await;
+    run.map_err(|error| StoreError::Backend(Box::new(error)))
+}
+
 /// Brings the system's tables up to date.
 pub(crate) async fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     let Connection::Sqlite(connection) = connection else { return Err(unexpected("this is no SQLite file")) };
-    MIGRATIONS.run(connection).await.map_err(|error| StoreError::Backend(Box::new(error)))
+    run_migrations(&MIGRATIONS, connection).await
 }

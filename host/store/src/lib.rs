@@ -20,6 +20,7 @@ mod bin;
 mod connect;
 mod counters;
 mod dialect;
+pub mod directory;
 mod error;
 mod filter;
 mod imports;

@@ -1,7 +1,7 @@
 //! A workspace in a schema of a PostgreSQL database, where units of work run beside each other.
 
 pub(crate) mod backup;
-mod connect;
+pub(crate) mod connect;
 mod pool;
 mod scrub;
 
@@ -12,12 +12,9 @@ use pergola_model::{Catalog, upgrade::Upgrade};
 use pergola_service::ports::store::{Reader, SchemaStep, Store, StoreError, Transaction};
 use sqlx::PgConnection;
 
-pub(crate) use pool::Loan;
+pub(crate) use self::{connect::Target, pool::Loan};
 
-use self::{
-    connect::Target,
-    pool::{Pool, Purpose},
-};
+use self::pool::{Pool, Purpose};
 use crate::{dialect::Dialect, layout::Layouts, schema, sql::quote, turn::Turn, view::View};
 
 /// Limits of one workspace's store.
@@ -81,7 +78,7 @@ impl PostgresStore {
 
     async fn open_at(target: Target, options: PostgresOptions) -> Result<Arc<Self>, StoreError> {
         let connection = connect::open(&target.options, options.connect_timeout).await?;
-        connect::migrate(connection, &target.schema).await?;
+        connect::migrate(connection, &target.schema, sqlx::migrate!("../../migrations/postgres")).await?;
         let dialect = Dialect::Postgres(quote(&target.schema).into());
         let layouts = Arc::new(Layouts::new(dialect));
         let pool = Arc::new(Pool::new(target.options, layouts, options));

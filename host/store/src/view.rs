@@ -212,6 +212,10 @@ impl<S: Source> Reader for View<S> {
         bin::list(self.0.session().await?, query).await
     }
 
+    async fn find_oldest_deletion(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        bin::find_oldest(self.0.session().await?).await
+    }
+
     async fn find_deletion(&mut self, id: Id) -> Result<Option<(Deletion, Vec<BinItem>)>, StoreError> {
         bin::find(self.0.session().await?, id).await
     }

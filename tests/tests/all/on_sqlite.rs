@@ -22,6 +22,8 @@ mod unique;
 mod unit_of_work;
 #[path = "upgrade.rs"]
 mod upgrade;
+#[path = "wake_ups.rs"]
+mod wake_ups;
 
 /// A new, empty place.
 pub(super) fn backend() -> Backend {

@@ -129,6 +129,18 @@ fn no_file_is_too_long_to_read() {
 }
 
 #[test]
+fn every_migration_has_its_twin() {
+    let names = |folder: &str| -> BTreeSet<String> {
+        let entries = fs::read_dir(root().join("migrations").join(folder)).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    };
+    for (one, other) in [("sqlite", "postgres"), ("directory/sqlite", "directory/postgres")] {
+        let alone: Vec<String> = names(one).symmetric_difference(&names(other)).cloned().collect();
+        assert!(alone.is_empty(), "these are in one of migrations/{one} and migrations/{other}: {}", alone.join(", "));
+    }
+}
+
+#[test]
 fn nobody_writes_mod_rs() {
     let found: Vec<String> =
         sources().iter().map(|path| shown(path)).filter(|path| path.ends_with("/mod.rs")).collect();

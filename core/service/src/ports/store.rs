@@ -188,6 +188,9 @@ pub trait Reader: Send {
     /// Deletions in the bin, newest first.
     async fn list_deletions(&mut self, query: &BinQuery) -> Result<Vec<Deletion>, StoreError>;
 
+    /// When the oldest deletion in the bin was.
+    async fn find_oldest_deletion(&mut self) -> Result<Option<Timestamp>, StoreError>;
+
     /// The deletion, and what it took along, in the order in which that was done.
     async fn find_deletion(&mut self, id: Id) -> Result<Option<(Deletion, Vec<BinItem>)>, StoreError>;
 

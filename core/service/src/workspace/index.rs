@@ -73,6 +73,11 @@ pub(super) async fn plan(tx: &mut dyn Transaction, catalog: &Catalog) -> Result<
 }
 
 impl Workspace {
+    /// Whether there is something left to index.
+    pub(crate) fn has_unindexed(&self) -> bool {
+        !self.0.unindexed.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Looks up which objects are not fully indexed under this catalog.
     pub(crate) async fn load_index_plan(&self, catalog: &Catalog) -> Result<(), Error> {
         let states = self.0.store.read().await?.list_index_states().await?;

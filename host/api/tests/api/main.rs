@@ -10,6 +10,7 @@
 mod auth;
 mod bin;
 mod export;
+mod front;
 mod lookup;
 mod openapi;
 mod plugins;

@@ -182,7 +182,7 @@ impl TestApp {
         let manifest = Arc::new(toml::from_str(BOOKING).unwrap());
         let package = Package { manifest, manifest_text: BOOKING.to_owned(), digest: "d1".to_owned() };
         workspace.install(package).await.unwrap();
-        let router = router(ApiState { workspace: workspace.clone(), limits });
+        let router = router(ApiState { limits, ..ApiState::new(workspace.clone()) });
         let mut app = Self { workspace, owner: String::new(), router, clock, _folder: folder };
         app.owner = app.token(Role::Owner).await;
         app

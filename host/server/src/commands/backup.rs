@@ -133,7 +133,7 @@ fn components(data: &DataDir, contents: &Contents) -> anyhow::Result<Vec<Part>> 
 }
 
 /// Passes for a database in which nothing is wrong as far as can be seen.
-pub(super) async fn check(database: &Path) -> anyhow::Result<()> {
+pub(crate) async fn check(database: &Path) -> anyhow::Result<()> {
     let problems = backup::problems(database).await.with_context(|| format!("cannot read {}", database.display()))?;
     if problems.is_empty() {
         return Ok(());

@@ -28,7 +28,7 @@ const PASSWORD: &str = "pergola-demo";
 
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     if args.reset {
-        if args.data.database.is_some() {
+        if args.data.place.database.is_some() {
             return Err(problem(
                 "--reset throws away a directory, not a database: drop the schema pergola_main there yourself",
             ));
@@ -44,9 +44,10 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     salon::fill(&opened.workspace).await.context("cannot fill the demo salon")?;
     put_login(&opened).await?;
     let sample = salon::sample(&opened.workspace).await?;
-    serve::serve(&data, &config, args.listen, opened, |url, token| tell(url, token, &sample)).await?;
+    opened.close().await;
     drop(lock);
-    Ok(())
+    let only = data.with_workspace(data.workspace());
+    serve::serve(&only, &config, args.listen, |url, token| tell(url, token, &sample)).await
 }
 
 /// The plugins' folder of the checkout that this program was built from.

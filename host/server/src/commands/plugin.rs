@@ -97,10 +97,9 @@ fn required_manifests(dir: &Path) -> anyhow::Result<Vec<Arc<pergola_model::decl:
 async fn install(args: &DataArgs, dir: &Path, dry_run: bool) -> anyhow::Result<()> {
     let data = DataDir::open(args)?;
     let config = prepare(&data, true)?;
-    let running = data.lock();
-    if running.is_err() {
+    let Some(_lock) = data.try_lock()? else {
         return Err(problem("a server runs on this data; stop it, install, and start it again"));
-    }
+    };
     let built = build(dir)?;
     let opened = wire::open_to_install(&data, &config).await?;
     let own = pergola_manifest::parse(&fs::read_to_string(dir.join("plugin.toml"))?, "plugin.toml")

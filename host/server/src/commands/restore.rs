@@ -20,6 +20,7 @@ use crate::{
     cli::RestoreArgs,
     config::Config,
     data::{self, DataDir},
+    directory,
     say::{self, problem},
     system::SystemClock,
     wire::{self, Place, server_error},
@@ -68,6 +69,7 @@ pub(crate) async fn run(args: RestoreArgs) -> anyhow::Result<()> {
             aside.map(|aside| format!("schema {aside}"))
         }
     };
+    directory::note_restored(&data, &config).await?;
     drop(lock);
     tell(&args.file, &data, &manifest, aside.as_deref());
     Ok(())

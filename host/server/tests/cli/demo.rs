@@ -131,13 +131,16 @@ fn a_second_server_on_the_same_data_is_refused() {
     let server = Server::serve(&scratch.data());
     let data = scratch.data();
     let data = text(&data);
-    for command in [&["serve", "--data", data][..], &["demo", "--data", data], &["demo", "--reset", "--data", data]] {
-        let told = run(command);
-        assert_eq!(
-            told.refusal(scratch.path()),
-            "pergola: another server runs on workspace main of DIR/data; stop it first, or give another --data",
-            "{command:?}"
-        );
+    let serve_main = ["serve", "--workspace", "main", "--data", data];
+    let commands: [(&[&str], &str); 4] = [
+        (&["serve", "--data", data], "DIR/data"),
+        (&serve_main, "workspace main of DIR/data"),
+        (&["demo", "--data", data], "workspace main of DIR/data"),
+        (&["demo", "--reset", "--data", data], "DIR/data"),
+    ];
+    for (command, what) in commands {
+        let wanted = format!("pergola: another server runs on {what}; stop it first, or give another --data");
+        assert_eq!(run(command).refusal(scratch.path()), wanted, "{command:?}");
     }
     assert_eq!(server.get("/api/v1/contacts").status, 200);
 }

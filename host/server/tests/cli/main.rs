@@ -21,3 +21,4 @@ mod import_killed;
 mod plugin;
 mod support;
 mod tutorial;
+mod workspaces;

@@ -116,7 +116,7 @@ fn a_new_workspace_has_no_plugins() {
 
 #[test]
 fn the_help_of_every_command_tells_its_options() {
-    let commands: [(&[&str], &[&str]); 15] = [
+    let commands: [(&[&str], &[&str]); 18] = [
         (
             &[],
             &[
@@ -135,6 +135,9 @@ fn the_help_of_every_command_tells_its_options() {
         ),
         (&["demo"], &["--data", "--workspace", "--listen", "--reset", "./pergola-data"]),
         (&["serve"], &["--data", "--workspace", "--listen"]),
+        (&["workspace"], &["create", "list", "hosts", "suspend", "resume"]),
+        (&["workspace", "create"], &["<NAME>", "--host", "--data", "Examples"]),
+        (&["workspace", "list"], &["--data", "--json"]),
         (
             &["import"],
             &[
@@ -215,7 +218,7 @@ fn a_bad_workspace_or_configuration_is_exit_code_3() {
     [server] listen = "here"
       pergola: DIR/data/pergola.toml or a PERGOLA_… variable: invalid socket address syntax for key `server.listen`
     [server] lsiten = "127.0.0.1:1"
-      pergola: DIR/data/pergola.toml or a PERGOLA_… variable: unknown field `lsiten`, expected `listen` for key `server`
+      pergola: DIR/data/pergola.toml or a PERGOLA_… variable: unknown field `lsiten`, expected one of `listen`, `workspaces_open_max`, `workspace_idle_seconds` for key `server`
     [locale] zone = "Mars/Base"
       pergola: locale.zone: failed to find time zone `Mars/Base` in time zone database; give an IANA name such as Europe/Helsinki
     [messages] sink = "smtp"

@@ -85,6 +85,8 @@ pub(crate) fn text(path: &Path) -> &str {
 #[derive(Debug, Clone)]
 pub(crate) struct Api {
     authority: String,
+    /// The host name that it is asked by.
+    host: String,
     pub(crate) token: String,
 }
 
@@ -115,7 +117,7 @@ impl Api {
         let mut stream = TcpStream::connect(&self.authority)?;
         stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
         stream.set_write_timeout(Some(ANSWER_PATIENCE))?;
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.authority);
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.host);
         for (name, value) in headers {
             write!(head, "{name}: {value}\r\n").unwrap();
         }
@@ -128,6 +130,11 @@ impl Api {
             Some(answer) => Ok(answer),
             None => Err(written.and(read.map(|_| ())).err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())),
         }
+    }
+
+    /// The same server by another host name, with another token.
+    pub(crate) fn at(&self, host: &str, token: &str) -> Self {
+        Self { host: host.to_owned(), token: token.to_owned(), ..self.clone() }
     }
 
     /// Sends a request with the token and a body of JSON.
@@ -252,7 +259,8 @@ impl Server {
             }
         }
         let value = |name: &str| said.iter().find_map(|line| line.strip_prefix(name)).unwrap_or_default().to_owned();
-        let api = Api { authority: value("ready http://"), token: value("token ") };
+        let authority = value("ready http://");
+        let api = Api { host: authority.clone(), authority, token: value("token ") };
         Self { process, api, said, log }
     }
 

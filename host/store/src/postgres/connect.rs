@@ -4,12 +4,13 @@ use std::{str::FromStr as _, time::Duration};
 
 use pergola_service::ports::store::StoreError;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection, Row as _, migrate::Migrator,
     postgres::PgConnectOptions,
 };
 
 use super::{PostgresOptions, Raw};
 use crate::{
+    connect::run_migrations,
     error::{from_sqlx, unexpected},
     sql::{hash, quote},
 };
@@ -21,19 +22,26 @@ const VERSION_MIN: i32 = 15_00_00;
 
 /// Where a workspace is.
 #[derive(Clone)]
-pub(super) struct Target {
-    pub(super) options: PgConnectOptions,
+pub(crate) struct Target {
+    pub(crate) options: PgConnectOptions,
     /// Not in quotes.
-    pub(super) schema: String,
+    pub(crate) schema: String,
 }
 
 impl Target {
-    /// From a URL.
-    pub(super) fn parse(url: &str, schema: &str, limits: &PostgresOptions) -> Result<Self, StoreError> {
+    /// A URL without the schema that it names, and that schema.
+    pub(crate) fn split(url: &str) -> (String, Option<String>) {
         let (address, parameters) = url.split_once('?').unwrap_or((url, ""));
         let (schemas, others): (Vec<&str>, Vec<&str>) =
             parameters.split('&').filter(|one| !one.is_empty()).partition(|one| one.starts_with("schema="));
-        let schema = schemas.first().and_then(|one| one.split_once('=')).map_or(schema, |(_, name)| name);
+        let named = schemas.first().and_then(|one| one.split_once('=')).map(|(_, name)| name.to_owned());
+        (format!("{address}?{}", others.join("&")), named)
+    }
+
+    /// From a URL.
+    pub(crate) fn parse(url: &str, schema: &str, limits: &PostgresOptions) -> Result<Self, StoreError> {
+        let (url, named) = Self::split(url);
+        let schema = named.as_deref().unwrap_or(schema);
         let is_name = schema.starts_with(|c: char| c.is_ascii_lowercase())
             && schema.len() <= 63
             && schema.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
@@ -42,7 +50,7 @@ impl Target {
                 "{schema:?} cannot be a schema: take lower-case letters, digits and _, not beginning with pg_"
             )));
         }
-        let options = PgConnectOptions::from_str(&format!("{address}?{}", others.join("&")))
+        let options = PgConnectOptions::from_str(&url)
             .map_err(|error| StoreError::Schema(format!("this is no postgres:// URL: {error}")))?;
         Ok(Self { options: prepared(options, limits), schema: String::new() }.with_schema(schema))
     }
@@ -77,7 +85,7 @@ fn prepared(options: PgConnectOptions, limits: &PostgresOptions) -> PgConnectOpt
 }
 
 /// Opens a connection.
-pub(super) async fn open(options: &PgConnectOptions, timeout: Duration) -> Result<Raw, StoreError> {
+pub(crate) async fn open(options: &PgConnectOptions, timeout: Duration) -> Result<Raw, StoreError> {
     let connection = tokio::time::timeout(timeout, PgConnection::connect_with(options))
         .await
         .map_err(|_| StoreError::Interrupted)?;
@@ -85,9 +93,8 @@ pub(super) async fn open(options: &PgConnectOptions, timeout: Duration) -> Resul
 }
 
 /// Makes the schema if it is missing, and brings its tables up to date: all or nothing, one process after the other.
-pub(super) async fn migrate(mut connection: Raw, schema: &str) -> Result<(), StoreError> {
+pub(crate) async fn migrate(mut connection: Raw, schema: &str, mut migrator: Migrator) -> Result<(), StoreError> {
     check(&mut connection).await?;
-    let mut migrator = sqlx::migrate!("../../migrations/postgres");
     // Its own lock belongs to the connection, which a pooler may share; this one to the transaction.
     migrator.set_locking(false);
     let mut transaction = connection.begin().await.map_err(|error| from_sqlx(error, None))?;
@@ -97,7 +104,7 @@ pub(super) async fn migrate(mut connection: Raw, schema: &str) -> Result<(), Sto
          CREATE SCHEMA IF NOT EXISTS {name}; SET LOCAL search_path = {name}"
     );
     transaction.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await.map_err(|error| from_sqlx(error, None))?;
-    migrator.run(&mut *transaction).await.map_err(|error| StoreError::Backend(Box::new(error)))?;
+    run_migrations(&migrator, &mut *transaction).await?;
     transaction.commit().await.map_err(|error| from_sqlx(error, None))?;
     if let Err(error) = connection.close().await {
         tracing::warn!(%error, "the connection that made the schema ready did not close cleanly");

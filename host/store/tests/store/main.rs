@@ -13,6 +13,7 @@
 mod aggregates;
 mod backups;
 mod cases;
+mod directory;
 mod filters;
 mod postgres;
 mod sqlite;

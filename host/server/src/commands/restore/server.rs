@@ -61,7 +61,7 @@ async fn try_and_swap(
 ) -> anyhow::Result<()> {
     let unusable = "the restored workspace cannot be opened; everything is as it was before";
     let store = new.open().await.map_err(server_error).context(unusable)?;
-    wire::open_on(data, config, store, Err).await.context(unusable)?.close().await;
+    wire::open_stored(data, config, store).await.context(unusable)?.close().await;
     match new.take_place_of(remote, aside).await {
         Err(StoreError::Busy | StoreError::Interrupted) => Err(in_use(remote)),
         done => done.map_err(server_error),
