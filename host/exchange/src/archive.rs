@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use read::Archive;
-pub use write::{Part, write};
+pub use write::{Part, pack, write};
 
 /// The version of the format that is written, and the newest that is read.
 pub const FORMAT: u32 = 1;

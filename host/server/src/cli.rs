@@ -128,6 +128,32 @@ pub(crate) enum WorkspaceCommand {
         /// Its name
         name: String,
     },
+    /// Write all its records as JSON Lines, a file for each object
+    #[command(
+        after_help = "Every object is of one state of the data, noted in the audit, and in the form that REST has. What comes back\nwhole is a backup; an export is for leaving.\n\nExamples:\n  pergola workspace export anna\n  pergola workspace export anna --out anna.zip\n\nWorks whether or not a server runs on the same data."
+    )]
+    Export {
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Its name
+        name: String,
+        /// A folder, or a file that ends with .zip; NAME-export if absent
+        #[arg(long, value_name = "PATH")]
+        out: Option<PathBuf>,
+    },
+    /// Remove a suspended workspace, after a backup of it
+    Delete {
+        #[command(flatten)]
+        place: PlaceArgs,
+        /// Its name
+        name: String,
+        /// Yes, remove it
+        #[arg(long)]
+        yes: bool,
+        /// And keep nothing of it
+        #[arg(long)]
+        without_backup: bool,
+    },
 }
 
 /// Options of `serve`.

@@ -195,7 +195,11 @@ impl DataDir {
 
     /// The same; none if another process holds it.
     pub(crate) fn try_lock(&self) -> anyhow::Result<Option<ServerLock>> {
-        try_lock(&self.root.join(format!("server-{}.lock", self.workspace)))
+        try_lock(&self.lock_path())
+    }
+
+    pub(crate) fn lock_path(&self) -> PathBuf {
+        self.root.join(format!("server-{}.lock", self.workspace))
     }
 
     /// One server of all workspaces at a time.
@@ -215,7 +219,8 @@ impl DataDir {
         write_synced(&self.token_path(), token.as_bytes())
     }
 
-    fn token_path(&self) -> PathBuf {
+    /// Where the owner's token is kept.
+    pub(crate) fn token_path(&self) -> PathBuf {
         match self.workspace.as_str() {
             MAIN => self.root.join("owner-token"),
             other => self.root.join(format!("owner-token-{other}")),

@@ -31,7 +31,10 @@ async fn messages_events_and_the_bin_are_work() {
     let workspace = &host.workspace;
     host.settle().await.unwrap();
     assert_eq!(workspace.next_work().await.unwrap(), None);
-    let message = json!({"channel": "email", "address": "anna@example.com", "subject": "Hello", "body": "…"});
+    let vera = host.create("contact", &json!({"name": "Vera"})).await.unwrap();
+    let message = json!({
+        "contact": vera["id"], "channel": "email", "address": "vera@example.com", "subject": "Hello", "body": "…",
+    });
     host.create("message", &message).await.unwrap();
     assert_eq!(workspace.next_work().await.unwrap(), Some(workspace.now()), "a message waits");
     host.settle().await.unwrap();

@@ -29,13 +29,7 @@ pub struct Part {
 /// When a file cannot be read or written.
 pub fn write(to: &Path, manifest: Manifest, parts: &[Part]) -> Result<Manifest, ArchiveError> {
     let at = ArchiveError::file(to);
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(true);
-    // Whoever can read a backup can read the business.
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(to).map_err(&at)?;
-    let mut zip = ZipWriter::new(file);
+    let mut zip = ZipWriter::new(create(to).map_err(&at)?);
     let mut manifest = manifest;
     for part in parts {
         manifest.files.push(add(&mut zip, part)?);
@@ -47,6 +41,28 @@ pub fn write(to: &Path, manifest: Manifest, parts: &[Part]) -> Result<Manifest, 
     seal(&mut file).map_err(&at)?;
     file.sync_all().map_err(&at)?;
     Ok(manifest)
+}
+
+/// Packs files as an ordinary zip and waits for the disk.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn pack(to: &Path, parts: &[Part]) -> Result<(), ArchiveError> {
+    let at = ArchiveError::file(to);
+    let mut zip = ZipWriter::new(create(to).map_err(&at)?);
+    for part in parts {
+        add(&mut zip, part)?;
+    }
+    zip.finish().map_err(ArchiveError::Zip)?.sync_all().map_err(&at)
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(true);
+    // Whoever can read a backup can read the business.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn entry_options() -> SimpleFileOptions {

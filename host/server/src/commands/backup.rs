@@ -26,15 +26,7 @@ pub(super) const DATABASE: &str = "workspace.db";
 pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<()> {
     let data = DataDir::open_existing(&args.data)?;
     let place = wire::place(&data, &prepare(&data, true)?)?;
-    let made_at = SystemClock.now();
-    let out = match args.out {
-        Some(out) => out,
-        None => data.backups()?.join(format!("{}-{}.zip", data.workspace_name(), made_at.strftime("%Y%m%dT%H%M%SZ"))),
-    };
-    let work = WorkFolder::beside(&out)?;
-    let mut progress = Progress::new(format!("backing up workspace {}", data.workspace_name()), None);
-    let manifest = write(&data, &place, &out, &work, made_at, &mut progress).await?;
-    progress.done();
+    let (out, manifest) = make(&data, &place, args.out).await?;
     let records: u64 = manifest.tables.values().sum();
     let bytes = fs::metadata(&out).with_context(|| format!("cannot read {}", out.display()))?.len();
     say::line(format_args!(
@@ -44,6 +36,20 @@ pub(crate) async fn run(args: BackupArgs) -> anyhow::Result<()> {
         manifest.files.iter().filter(|file| file.name.starts_with("plugins/")).count(),
     ));
     Ok(())
+}
+
+/// Writes a backup to a file, or to its usual place; where it is and what is in it.
+pub(super) async fn make(data: &DataDir, place: &Place, out: Option<PathBuf>) -> anyhow::Result<(PathBuf, Manifest)> {
+    let made_at = SystemClock.now();
+    let out = match out {
+        Some(out) => out,
+        None => data.backups()?.join(format!("{}-{}.zip", data.workspace_name(), made_at.strftime("%Y%m%dT%H%M%SZ"))),
+    };
+    let work = WorkFolder::beside(&out)?;
+    let mut progress = Progress::new(format!("backing up workspace {}", data.workspace_name()), None);
+    let manifest = write(data, place, &out, &work, made_at, &mut progress).await?;
+    progress.done();
+    Ok((out, manifest))
 }
 
 async fn write(

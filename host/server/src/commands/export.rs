@@ -91,7 +91,7 @@ fn finish(file: BufWriter<File>, temporary: &Path, out: &Path) -> anyhow::Result
 }
 
 /// What the caller can mend, in contrast to what broke.
-fn told(error: ExportError) -> anyhow::Error {
+pub(super) fn told(error: ExportError) -> anyhow::Error {
     match error {
         ExportError::Options(_) | ExportError::Format(_) => problem(error.to_string()),
         ExportError::Service(pergola_service::Error::BadRequest { message, .. }) => problem(message),

@@ -1,4 +1,7 @@
-//! `pergola workspace …`: create, list, hosts, suspend, resume.
+//! `pergola workspace …`: create, list, hosts, suspend, resume, export, delete.
+
+mod delete;
+mod export;
 
 use pergola_store::directory::{Entry, HostName, WorkspaceState};
 
@@ -18,6 +21,10 @@ pub(crate) async fn run(command: WorkspaceCommand) -> anyhow::Result<()> {
         WorkspaceCommand::Hosts { place, name, hosts } => set_hosts(&place, &name, &hosts).await,
         WorkspaceCommand::Suspend { place, name } => set_state(&place, &name, WorkspaceState::Suspended).await,
         WorkspaceCommand::Resume { place, name } => set_state(&place, &name, WorkspaceState::Active).await,
+        WorkspaceCommand::Export { place, name, out } => export::export(&place, &name, out.as_deref()).await,
+        WorkspaceCommand::Delete { place, name, yes, without_backup } => {
+            delete::delete(&place, &name, delete::Consent { is_sure: yes, without_backup }).await
+        }
     }
 }
 

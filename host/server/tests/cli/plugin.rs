@@ -116,7 +116,7 @@ fn a_new_workspace_has_no_plugins() {
 
 #[test]
 fn the_help_of_every_command_tells_its_options() {
-    let commands: [(&[&str], &[&str]); 18] = [
+    let commands: [(&[&str], &[&str]); 19] = [
         (
             &[],
             &[
@@ -135,9 +135,10 @@ fn the_help_of_every_command_tells_its_options() {
         ),
         (&["demo"], &["--data", "--workspace", "--listen", "--reset", "./pergola-data"]),
         (&["serve"], &["--data", "--workspace", "--listen"]),
-        (&["workspace"], &["create", "list", "hosts", "suspend", "resume"]),
+        (&["workspace"], &["create", "list", "hosts", "suspend", "resume", "export", "delete"]),
         (&["workspace", "create"], &["<NAME>", "--host", "--data", "Examples"]),
         (&["workspace", "list"], &["--data", "--json"]),
+        (&["workspace", "delete"], &["<NAME>", "--data", "--yes", "--without-backup"]),
         (
             &["import"],
             &[

@@ -1,10 +1,13 @@
 //! Several workspaces in one server: by host name, apart from each other, made and suspended while it runs.
 
 use std::{
-    fs, thread,
+    fs,
+    path::Path,
+    thread,
     time::{Duration, Instant},
 };
 
+use jiff::{SignedDuration, Timestamp};
 use pergola_cluster::Cluster;
 use serde_json::{Value as Json, json};
 
@@ -72,6 +75,29 @@ fn names(api: &Api) -> Vec<String> {
 fn add(api: &Api, name: &str) {
     let answer = api.post("/api/v1/contacts", &json!({ "name": name }));
     assert_eq!(answer.status, 201, "{answer:?}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server under test has the machine's clock")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// A message that leaves then.
+fn put_message(api: &Api, due: Timestamp) -> Json {
+    let contact = api.post("/api/v1/contacts", &json!({"name": "Vera"})).json();
+    let message = json!({
+        "contact": contact["id"], "channel": "email", "address": "vera@example.com", "subject": "Hello", "body": "…",
+        "retry_at": due.to_string(),
+    });
+    let answer = api.post("/api/v1/messages", &message);
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.json()
+}
+
+/// Waits until a message has left.
+fn wait_for_message(place: &Place, workspace: &str) {
+    let file = place.scratch.data().join(format!("messages/{workspace}.jsonl"));
+    wait_for("the message", || fs::read_to_string(&file).is_ok_and(|lines| lines.lines().count() == 1));
 }
 
 /// Asks again until the answer is the wanted one.
@@ -149,12 +175,8 @@ fn a_workspace_that_is_made_or_suspended_meanwhile_is_seen_within_seconds() {
 
 /// Waits until no server has the workspace open.
 fn until_free(place: &Place, name: &str) {
-    let begun = Instant::now();
     let lock = place.scratch.data().join(format!("server-{name}.lock"));
-    while fs::File::open(&lock).unwrap().try_lock().is_err() {
-        assert!(begun.elapsed() < SEEN, "{name} stays open");
-        thread::sleep(Duration::from_millis(100));
-    }
+    wait_for(&format!("the end of {name}"), || fs::File::open(&lock).unwrap().try_lock().is_ok());
 }
 
 #[test]
@@ -244,4 +266,173 @@ fn a_workspace_whose_database_is_lost_is_not_made_anew() {
     insta::assert_snapshot!(told.refusal(place.scratch.path()), @"pergola: the database of workspace anna is not there any more; restore a backup (pergola restore --workspace anna), or forget it by deleting the workspace");
     assert!(!place.scratch.data().join("workspaces/anna.db").exists());
     assert_eq!(place.list()[0]["bytes"], Json::Null);
+}
+
+#[test]
+fn an_idle_workspace_is_closed_and_wakes_when_a_message_is_due() {
+    let place = Place::in_files();
+    let anna = place.create("anna", &["anna.example"]);
+    place.create("boris", &["boris.example"]);
+    let server = place.serve("[server]\nworkspace_idle_seconds = 1\n");
+    let due = now().checked_add(SignedDuration::from_secs(20)).unwrap();
+    let message = put_message(&server.at("anna.example", &anna), due);
+    until_free(&place, "anna");
+    let entry = place.list().remove(0);
+    assert_eq!((&entry["open"], entry["wake_at"].as_str()), (&json!(false), message["retry_at"].as_str()));
+    assert!(now() < due, "too slow to say anything");
+    wait_for_message(&place, "anna");
+    assert!(now() >= due);
+    assert_eq!(server.at("anna.example", &anna).get("/api/v1/contacts").status, 200, "and opens when asked");
+}
+
+#[test]
+fn what_was_open_in_a_killed_server_is_opened_by_the_next() {
+    let place = Place::in_files();
+    let anna = place.create("anna", &["anna.example"]);
+    place.create("boris", &["boris.example"]);
+    let mut server = place.serve("");
+    let due = now().checked_add(SignedDuration::from_secs(5)).unwrap();
+    put_message(&server.at("anna.example", &anna), due);
+    server.kill();
+    let _server = place.serve("");
+    wait_for_message(&place, "anna");
+}
+
+/// A command that writes tells the server, which had the workspace closed.
+#[test]
+fn a_closed_workspace_that_a_command_wrote_to_is_looked_at() {
+    let place = Place::in_files();
+    let anna = place.create("anna", &["anna.example"]);
+    place.create("boris", &["boris.example"]);
+    let server = place.serve("[server]\nworkspace_idle_seconds = 1\n");
+    let vera = server.at("anna.example", &anna).post("/api/v1/contacts", &json!({"name": "Vera"})).json();
+    until_free(&place, "anna");
+    let row = format!("{},email,vera@example.com,Hello,Soon", vera["id"].as_str().unwrap());
+    let list = place.scratch.file("messages.csv", format!("contact,channel,address,subject,body\n{row}\n"));
+    let told = place.run(&["import", text(&list), "--object", "message", "--workspace", "anna"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    wait_for_message(&place, "anna");
+}
+
+#[test]
+fn no_more_workspaces_are_open_than_the_limit_says() {
+    let place = Place::in_files();
+    let shops: Vec<(String, String)> = ["anna", "boris", "clara"]
+        .iter()
+        .map(|name| (format!("{name}.example"), place.create(name, &[&format!("{name}.example")])))
+        .collect();
+    let server = place.serve("[server]\nworkspaces_open_max = 2\n");
+    for _ in 0..2 {
+        for (host, token) in &shops {
+            let api = server.at(host, token);
+            let answer = until(host, || api.get("/api/v1/contacts"), |answer| answer.status != 503);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let open = place.list().iter().filter(|entry| entry["open"] == true).count();
+            assert!((1..=2).contains(&open), "{open} are open");
+        }
+    }
+    assert!(server.log().contains("closed a workspace"));
+}
+
+/// Waits until something has come about.
+fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < SEEN * 3, "{what} did not come");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Both databases keep to this.
+fn a_deleted_workspace_can_be_brought_back(place: &Place) {
+    let anna = place.create("anna", &["anna.example"]);
+    place.create("boris", &["boris.example"]);
+    let server = place.serve("");
+    add(&server.at("anna.example", &anna), "Vera");
+    assert_eq!(server.terminate().0, Some(0));
+    let delete = |more: &[&str]| place.run(&[&["workspace", "delete", "anna"], more].concat());
+    let mut refusals = delete(&["--yes"]).refusal(place.scratch.path());
+    assert_eq!(place.run(&["workspace", "suspend", "anna"]).code, Some(0));
+    refusals = [refusals, delete(&[]).refusal(place.scratch.path())].join("\n");
+    insta::allow_duplicates! {
+        insta::assert_snapshot!(refusals, @r"
+        pergola: workspace anna is active; suspend it first: pergola workspace suspend anna
+        pergola: this removes workspace anna and everything in it, after a backup of it was written; say so with --yes
+        ");
+    }
+    let told = delete(&["--yes"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let left: Vec<String> = place.list().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(left, ["boris"]);
+    assert!(!place.scratch.data().join("workspaces/anna.db").exists());
+    assert!(!place.scratch.data().join("owner-token-anna").exists());
+    let backup = fs::read_dir(place.scratch.data().join("backups")).unwrap().flatten();
+    let backup =
+        backup.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|end| end == "zip")).unwrap();
+    let told = place.run(&["restore", text(&backup), "--workspace", "clara"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    assert_eq!(place.run(&["workspace", "hosts", "clara", "anna.example"]).code, Some(0));
+    let server = place.serve("");
+    // Tokens are part of a backup.
+    assert_eq!(names(&server.at("anna.example", &anna)), ["Vera"]);
+}
+
+#[test]
+fn a_deleted_workspace_comes_back_from_its_backup() {
+    a_deleted_workspace_can_be_brought_back(&Place::in_files());
+}
+
+#[test]
+fn a_deleted_schema_comes_back_from_its_backup() {
+    a_deleted_workspace_can_be_brought_back(&Place::on_postgres());
+}
+
+#[test]
+fn nothing_is_kept_of_a_workspace_that_is_deleted_without_a_backup() {
+    let place = Place::in_files();
+    place.create("anna", &[]);
+    assert_eq!(place.run(&["workspace", "suspend", "anna"]).code, Some(0));
+    let told = place.run(&["workspace", "delete", "anna", "--yes", "--without-backup"]);
+    assert_eq!(told.code, Some(0), "{told:?}");
+    let left: Vec<String> = walk(&place.scratch.data()).into_iter().filter(|path| path.contains("anna")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    // The name is free.
+    place.create("anna", &[]);
+}
+
+/// All files in a folder.
+fn walk(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![text(&path).to_owned()] }).collect()
+}
+
+#[test]
+fn an_export_has_all_records_of_all_objects_in_a_folder_or_a_zip() {
+    let place = Place::in_files();
+    let server = place.serve_until("", "token ");
+    add(&server, "Vera");
+    add(&server, "Clara");
+    assert_eq!(server.post("/api/v1/tasks", &json!({"title": "Call"})).status, 201);
+    let (folder, zip) = (place.scratch.path().join("out"), place.scratch.path().join("out.zip"));
+    for out in [&folder, &zip] {
+        let told = place.run(&["workspace", "export", "main", "--out", text(out)]);
+        assert_eq!(told.code, Some(0), "{told:?}");
+    }
+    let contents: Json = serde_json::from_str(&fs::read_to_string(folder.join("contents.json")).unwrap()).unwrap();
+    assert_eq!((&contents["workspace"], &contents["records"]["contact"]), (&json!("main"), &json!(2)));
+    let lines = |object: &str| -> Vec<Json> {
+        let text = fs::read_to_string(folder.join(format!("{object}.jsonl"))).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    for (object, count) in contents["records"].as_object().unwrap() {
+        assert_eq!(u64::try_from(lines(object).len()).unwrap(), count.as_u64().unwrap(), "{object}");
+    }
+    assert_eq!(lines("contact"), server.all("contacts"), "as over REST");
+    assert_eq!(lines("task")[0]["title"], "Call");
+    assert!(fs::metadata(&zip).unwrap().len() > 500);
+    let again = place.run(&["workspace", "export", "main", "--out", text(&folder)]);
+    insta::assert_snapshot!(again.refusal(place.scratch.path()), @"pergola: DIR/out is there already; give another --out");
+    let unknown = place.run(&["workspace", "export", "anna", "--out", text(&place.scratch.path().join("anna"))]);
+    assert!(unknown.refusal(place.scratch.path()).contains("there is no workspace anna"));
+    assert!(!place.scratch.path().join("anna").exists());
 }
