@@ -1,9 +1,13 @@
 //! The yardstick: the same row written and read by axum and sqlx with nothing in between.
 //!
-//! The bare handler does what a careful author would do by hand: one writing connection that commits in groups,
-//! eight reading ones, the columns and indexes that Pergola's contact has, and JSON of the same shape.
+//! The bare handler does what a careful author would do by hand: the columns and indexes that Pergola's contact has, JSON of
+//! the same shape, and on SQLite one writing connection that commits in groups and eight reading ones, on PostgreSQL a pool of
+//! sixteen.
 
-use std::{net::SocketAddr, path::Path, str::FromStr, time::Duration};
+mod postgres;
+mod sqlite;
+
+use std::{net::SocketAddr, path::Path};
 
 use axum::{
     Json, Router,
@@ -12,14 +16,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use sqlx::{
-    Connection as _, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, oneshot},
-};
+use tokio::net::TcpListener;
 
 use crate::client;
 
@@ -28,16 +25,11 @@ const COLUMNS: &str = "id, version, created_at, updated_at, name, phone, email, 
     source, language, tags, notes";
 /// Of these, the ones that have an index.
 const INDEXED: [&str; 5] = ["name", "phone", "email", "organization", "source"];
-/// Rows in one commit, as in Pergola's store.
-const GROUP_MAX: usize = 64;
-
-/// A row on its way to the writer, and who waits for it.
-type Job = (Contact, oneshot::Sender<()>);
 
 #[derive(Clone)]
-struct Bare {
-    writer: mpsc::Sender<Job>,
-    readers: SqlitePool,
+enum Bare {
+    Sqlite(sqlite::Rows),
+    Postgres(sqlx::PgPool),
 }
 
 #[derive(Clone, Default, Serialize, Deserialize, sqlx::FromRow)]
@@ -75,77 +67,25 @@ struct Page {
 
 /// Serves on a new file, with `rows` contacts in it already.
 pub(crate) async fn serve(file: &Path, rows: usize) -> SocketAddr {
-    let options = SqliteConnectOptions::from_str(&format!("sqlite://{}", file.display()))
-        .unwrap()
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(10));
-    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
-    let table = format!("CREATE TABLE contact ({COLUMNS}, PRIMARY KEY (id)) WITHOUT ROWID");
-    sqlx::query(sqlx::AssertSqlSafe(table)).execute(&mut connection).await.unwrap();
-    for index in INDEXED {
-        let index = format!("CREATE INDEX contact_{index} ON contact ({index})");
-        sqlx::query(sqlx::AssertSqlSafe(index)).execute(&mut connection).await.unwrap();
-    }
-    fill(&mut connection, rows).await;
-    let (writer, jobs) = mpsc::channel(1_024);
-    tokio::spawn(write(connection, jobs));
-    let readers = SqlitePoolOptions::new().max_connections(8).connect_with(options).await.unwrap();
-    let router = Router::new()
-        .route("/contacts", post(create).get(list))
-        .route("/contacts/{id}", get(read))
-        .with_state(Bare { writer, readers });
+    listen(Bare::Sqlite(sqlite::Rows::new(file, first_rows(rows)).await)).await
+}
+
+/// The same on a new schema of a server.
+pub(crate) async fn serve_on_postgres(url: &str, rows: usize) -> SocketAddr {
+    listen(Bare::Postgres(postgres::pool(url, first_rows(rows)).await)).await
+}
+
+fn first_rows(count: usize) -> Vec<Contact> {
+    (0..count).map(|number| new_row(serde_json::from_str(&crate::contact(number as u64)).unwrap())).collect()
+}
+
+async fn listen(bare: Bare) -> SocketAddr {
+    let router =
+        Router::new().route("/contacts", post(create).get(list)).route("/contacts/{id}", get(read)).with_state(bare);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     address
-}
-
-async fn fill(connection: &mut SqliteConnection, rows: usize) {
-    let mut tx = connection.begin().await.unwrap();
-    for number in 0..rows {
-        insert(&mut tx, new_row(serde_json::from_str(&crate::contact(number as u64)).unwrap())).await;
-    }
-    tx.commit().await.unwrap();
-}
-
-/// One commit for all that queued up meanwhile, and answers after it.
-async fn write(mut connection: SqliteConnection, mut jobs: mpsc::Receiver<Job>) {
-    while let Some(first) = jobs.recv().await {
-        let mut waiting = Vec::new();
-        let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.unwrap();
-        let mut next = Some(first);
-        while let Some((contact, answer)) = next.take() {
-            insert(&mut tx, contact).await;
-            waiting.push(answer);
-            next = if waiting.len() < GROUP_MAX { jobs.try_recv().ok() } else { None };
-        }
-        tx.commit().await.unwrap();
-        waiting.into_iter().for_each(|answer| answer.send(()).unwrap_or_default());
-    }
-}
-
-async fn insert(connection: &mut SqliteConnection, contact: Contact) {
-    let sql = format!("INSERT INTO contact ({COLUMNS}) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    sqlx::query(sqlx::AssertSqlSafe(sql))
-        .bind(contact.id)
-        .bind(contact.created_at)
-        .bind(contact.updated_at)
-        .bind(contact.name)
-        .bind(contact.phone)
-        .bind(contact.email)
-        .bind(contact.birthday)
-        .bind(contact.gender)
-        .bind(contact.organization)
-        .bind(contact.address)
-        .bind(contact.source)
-        .bind(contact.language)
-        .bind(contact.tags)
-        .bind(contact.notes)
-        .execute(connection)
-        .await
-        .unwrap();
 }
 
 fn new_row(mut contact: Contact) -> Contact {
@@ -156,16 +96,18 @@ fn new_row(mut contact: Contact) -> Contact {
 
 async fn create(State(bare): State<Bare>, Json(contact): Json<Contact>) -> (StatusCode, Json<Contact>) {
     let contact = new_row(contact);
-    let (answer, answered) = oneshot::channel();
-    bare.writer.send((contact.clone(), answer)).await.unwrap();
-    answered.await.unwrap();
+    match bare {
+        Bare::Sqlite(rows) => rows.insert(contact.clone()).await,
+        Bare::Postgres(pool) => postgres::insert(&pool, contact.clone()).await,
+    }
     (StatusCode::CREATED, Json(contact))
 }
 
 async fn read(State(bare): State<Bare>, UrlPath(id): UrlPath<uuid::Uuid>) -> Json<Contact> {
-    let sql = format!("SELECT {COLUMNS} FROM contact WHERE id = ?");
-    let query = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(id.as_bytes().as_slice());
-    Json(query.fetch_one(&bare.readers).await.unwrap())
+    Json(match bare {
+        Bare::Sqlite(rows) => rows.find(id).await,
+        Bare::Postgres(pool) => postgres::find(&pool, id).await,
+    })
 }
 
 #[derive(Deserialize)]
@@ -174,9 +116,10 @@ struct Wanted {
 }
 
 async fn list(State(bare): State<Bare>, Query(wanted): Query<Wanted>) -> Json<Page> {
-    let sql = format!("SELECT {COLUMNS} FROM contact WHERE source = ? ORDER BY id LIMIT 51");
-    let mut items: Vec<Contact> =
-        sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(wanted.source).fetch_all(&bare.readers).await.unwrap();
+    let mut items = match bare {
+        Bare::Sqlite(rows) => rows.list(wanted.source).await,
+        Bare::Postgres(pool) => postgres::list(&pool, wanted.source).await,
+    };
     let next = items.get(50).map(|last| uuid::Uuid::from_slice(&last.id).unwrap());
     items.truncate(50);
     Json(Page { items, next })

@@ -17,7 +17,8 @@ use tokio::{
 /// One kind of request, to be sent over and over.
 pub(crate) struct Load {
     address: SocketAddr,
-    head: String,
+    /// Of the requests that are sent one after the other and counted as one.
+    heads: Vec<String>,
     body: Option<fn(u64) -> String>,
     /// Whether each request has an `Idempotency-Key` of its own.
     keyed: bool,
@@ -34,11 +35,17 @@ pub(crate) struct Outcome {
 
 impl Load {
     pub(crate) fn get(address: SocketAddr, path: &str, token: Option<&str>) -> Self {
-        Self { address, head: head("GET", path, token), body: None, keyed: false }
+        Self::get_all(address, &[path], token)
+    }
+
+    /// What one look at a screen takes, one request after the other.
+    pub(crate) fn get_all(address: SocketAddr, paths: &[&str], token: Option<&str>) -> Self {
+        let heads = paths.iter().map(|path| head("GET", path, token)).collect();
+        Self { address, heads, body: None, keyed: false }
     }
 
     pub(crate) fn post(address: SocketAddr, path: &str, token: Option<&str>, body: fn(u64) -> String) -> Self {
-        Self { address, head: head("POST", path, token), body: Some(body), keyed: false }
+        Self { address, heads: vec![head("POST", path, token)], body: Some(body), keyed: false }
     }
 
     /// With an `Idempotency-Key` for each request.
@@ -77,10 +84,11 @@ impl Load {
         let number = SENT.fetch_add(1, Ordering::Relaxed);
         let body = self.body.map(|body| body(number)).unwrap_or_default();
         let key = if self.keyed { format!("Idempotency-Key: bench-{number}\r\n") } else { String::new() };
-        let head = format!("{}{key}", self.head);
         let began = Instant::now();
-        let (status, text) = exchange(stream, &head, &body).await;
-        assert!((200..300).contains(&status), "{status} {text}");
+        for head in &self.heads {
+            let (status, text) = exchange(stream, &format!("{head}{key}"), &body).await;
+            assert!((200..300).contains(&status), "{status} {text}");
+        }
         began.elapsed()
     }
 }

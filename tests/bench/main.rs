@@ -12,8 +12,9 @@ mod program;
 use std::{net::SocketAddr, time::Duration};
 
 use pergola_api::ApiState;
+use pergola_cluster::Cluster;
 use pergola_service::ports::store::StoredToken;
-use pergola_testkit::TestHost;
+use pergola_testkit::{Backend, TestHost};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -23,6 +24,8 @@ use crate::client::{Load, Outcome};
 const ROUND: Duration = Duration::from_secs(4);
 const ROUNDS: usize = 3;
 const CONNECTIONS: usize = 8;
+/// A page of contacts that have one of four sources.
+const LIST: &str = "/api/v1/contacts?limit=50&filter=source%20%3D%3D%20%27web%27";
 /// Contacts that are there before anything is measured.
 const ROWS: usize = 10_000;
 
@@ -60,7 +63,11 @@ struct Served {
 }
 
 async fn serve() -> Served {
-    let host = TestHost::start().await.unwrap();
+    serve_on(Backend::Sqlite).await
+}
+
+async fn serve_on(backend: Backend) -> Served {
+    let host = TestHost::start_on(backend).await.unwrap();
     let (token, sha256) = pergola_api::new_token().unwrap();
     let stored = StoredToken { sha256, name: "bench".to_owned(), role: pergola_model::Role::Owner, expires_at: None };
     host.workspace.insert_token(&stored).await.unwrap();
@@ -76,34 +83,40 @@ fn contact(number: u64) -> String {
     json!({"name": format!("Client {number}"), "phone": format!("+7912{number:07}"), "email": format!("c{number}@example.com"), "source": source}).to_string()
 }
 
+/// Creates, reads and lists against the bare handler, on both databases or the one that is named.
 async fn rates() {
-    let folder = tempfile::tempdir().unwrap();
-    let bare = bare::serve(&folder.path().join("bare.db"), ROWS).await;
-    let served = serve().await;
+    let named = std::env::args().nth(2).filter(|argument| !argument.starts_with('-'));
+    let wanted = |what: &str| named.as_deref().is_none_or(|named| named == what);
+    if wanted("sqlite") {
+        let folder = tempfile::tempdir().unwrap();
+        let bare = bare::serve(&folder.path().join("bare.db"), ROWS).await;
+        rates_on("SQLite", bare, serve().await, 0.6).await;
+    }
+    if wanted("postgres") {
+        let url = Cluster::shared().unwrap().new_url();
+        let bare = bare::serve_on_postgres(&url, ROWS).await;
+        rates_on("PostgreSQL", bare, serve_on(Backend::Postgres(url)).await, 0.5).await;
+    }
+}
+
+async fn rates_on(database: &str, bare: SocketAddr, served: Served, wanted: f64) {
     fill(&served, ROWS).await;
     let token = Some(served.token.as_str());
     let full = served.address;
-    let row = std::env::args().nth(2).filter(|argument| !argument.starts_with('-'));
-    let wanted = |what: &str| row.as_deref().is_none_or(|row| row == what);
     let mut creates = Vec::new();
-    for _ in 0..if wanted("create") { ROUNDS } else { 0 } {
+    for _ in 0..ROUNDS {
         let bare = Load::post(bare, "/contacts", None, contact).run(CONNECTIONS, ROUND).await;
         let full = Load::post(full, "/api/v1/contacts", token, contact).keyed().run(CONNECTIONS, ROUND).await;
         creates.push((bare, full));
     }
-    if wanted("create") {
-        tell_rates("create, durable, idempotent, 8 connections", &creates, 0.6);
-    }
-    if !wanted("read") {
-        return;
-    }
+    tell_rates(&format!("{database}: create, durable, idempotent"), &creates, wanted);
     let bare_id = bare::create_one(bare, &contact(0)).await;
     let full_id = served.host.create("contact", &json!({"name": "Reader", "source": "web"})).await.unwrap();
     let full_path = format!("/api/v1/contacts/{}", full_id["id"].as_str().unwrap());
-    reads("read by id, 8 connections", (bare, &format!("/contacts/{bare_id}")), (full, &full_path), token, 0.7).await;
-    let list = "/api/v1/contacts?limit=50&filter=source%20%3D%3D%20%27web%27";
-    reads("list of 50 by an indexed field, 8 connections", (bare, "/contacts?source=web"), (full, list), token, 0.8)
-        .await;
+    let bare_path = format!("/contacts/{bare_id}");
+    reads(&format!("{database}: read by id"), (bare, &bare_path), (full, &full_path), token, 0.7).await;
+    let what = format!("{database}: list of 50 by an indexed field");
+    reads(&what, (bare, "/contacts?source=web"), (full, LIST), token, 0.8).await;
 }
 
 /// Both sides in turns.
