@@ -3,6 +3,7 @@
 //! Built from manifests, replaced as a whole when a plugin comes or goes, never changed.
 
 mod build;
+mod filters;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,6 +11,7 @@ use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
 pub use build::{CatalogIssue, check_settings, core_manifest};
+pub use filters::Filters;
 
 use crate::{
     access::RecordGrants,
@@ -36,6 +38,8 @@ pub struct Catalog {
     pub routes: Vec<Route>,
     /// The zone of the workspace's wall clock, in which its expressions tell days and hours.
     pub zone: TimeZone,
+    /// Filters on its objects that were checked before.
+    pub filters: Filters,
 }
 
 /// A plugin of the workspace, without its code.
@@ -173,6 +177,7 @@ impl Default for Catalog {
             subscriptions: Vec::new(),
             routes: Vec::new(),
             zone: TimeZone::UTC,
+            filters: Filters::default(),
         }
     }
 }

@@ -3,8 +3,13 @@
 //! What comes in is given its type here; [`crate::normal`] then gives it its one spelling.
 
 mod read;
+mod write;
 
-use serde_json::{Map, Value as Json, json};
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+pub use write::RecordJson;
+use write::ValueJson;
 
 use crate::{
     field::Field,
@@ -20,26 +25,7 @@ use crate::{
 /// record has no value; fields that a plugin added stand in an object under the plugin's id.
 #[must_use]
 pub fn record_to_json(object: &Object, record: &Record) -> Json {
-    let mut json = Map::new();
-    json.insert("id".to_owned(), Json::String(record.id.to_string()));
-    json.insert("version".to_owned(), record.version.into());
-    json.insert("created_at".to_owned(), Json::String(record.created_at.to_string()));
-    json.insert("updated_at".to_owned(), Json::String(record.updated_at.to_string()));
-    for field in object.fields.values() {
-        let value = value_to_json(record.fields.get(&field.key));
-        match field.extension() {
-            None => {
-                json.insert(field.key.clone(), value);
-            }
-            Some((plugin, name)) => {
-                let added = json.entry(plugin).or_insert_with(|| Json::Object(Map::new()));
-                if let Json::Object(added) = added {
-                    added.insert(name.to_owned(), value);
-                }
-            }
-        }
-    }
-    Json::Object(json)
+    to_json(&RecordJson { object, record })
 }
 
 /// The fields that a client names; the rest stay as they are, `null` clears.
@@ -77,20 +63,12 @@ pub fn fields_from_json(object: &Object, json: &Map<String, Json>, locale: &Loca
 /// `{"amount_minor", "currency"}`; the rest as JSON has it.
 #[must_use]
 pub fn value_to_json(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Text(text) => Json::String(text.clone()),
-        Value::Integer(number) => (*number).into(),
-        Value::Decimal(number) => Json::String(number.to_string()),
-        Value::Money(money) => json!({ "amount_minor": money.amount_minor, "currency": money.currency }),
-        Value::Bool(flag) => (*flag).into(),
-        Value::Date(day) => Json::String(day.to_string()),
-        Value::DateTime(at) => Json::String(at.to_string()),
-        Value::Duration(length) => Json::String(length.to_string()),
-        Value::Ref(id) => Json::String(id.to_string()),
-        Value::Tags(tags) => tags.iter().map(|tag| Json::String(tag.clone())).collect(),
-        Value::Json(json) => json.clone(),
-    }
+    to_json(&ValueJson(value))
+}
+
+/// Only a map whose keys are no texts could fail.
+fn to_json(what: &impl Serialize) -> Json {
+    serde_json::to_value(what).unwrap_or_default()
 }
 
 /// The value that JSON stands for in this field; not yet normalised.

@@ -143,9 +143,8 @@ pub fn compile_filter(
     text: &str,
     parameters: &[Type],
 ) -> Result<Expression, Error> {
-    let settings = std::collections::BTreeMap::new();
-    let scope = Scope { object, objects: catalog, settings: &settings, parameters, zone: &catalog.zone };
-    Expression::compile(text, &scope, &Type::Bool)
+    catalog
+        .filter(object, text, parameters)
         .map_err(|error| Error::BadRequest { code: "bad_filter", message: error.to_string() })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{Timestamp, tz::TimeZone};
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 use crate::{

@@ -22,7 +22,7 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use pergola_model::{Catalog, Id, Object, PluginId, Record, json::record_to_json, nearest};
+use pergola_model::{Catalog, Id, Object, PluginId, Record, json::RecordJson, nearest};
 use serde::Serialize;
 
 use crate::{app::App, auth, conditions, problem::Problem, request::LoggedPath};
@@ -190,7 +190,7 @@ fn json_bytes(bytes: Vec<u8>) -> Response {
 
 /// 200 with a record and its version.
 fn record_response(object: &Object, record: &Record) -> Result<Response, Problem> {
-    let mut response = json_response(&record_to_json(object, record))?;
+    let mut response = json_response(&RecordJson { object, record })?;
     response.headers_mut().insert(header::ETAG, conditions::etag(record.version));
     Ok(response)
 }

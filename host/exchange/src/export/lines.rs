@@ -1,6 +1,6 @@
 //! JSON Lines: each record as REST shows it.
 
-use pergola_model::{Object, Record, json::record_to_json};
+use pergola_model::{Object, Record, json::RecordJson};
 
 use super::ExportError;
 
@@ -24,7 +24,7 @@ impl Lines {
         let mut bytes = Vec::new();
         let Some(object) = &self.object else { return Ok(bytes) };
         for record in records {
-            serde_json::to_writer(&mut bytes, &record_to_json(object, record)).map_err(std::io::Error::from)?;
+            serde_json::to_writer(&mut bytes, &RecordJson { object, record }).map_err(std::io::Error::from)?;
             bytes.push(b'\n');
         }
         Ok(bytes)

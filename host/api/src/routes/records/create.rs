@@ -8,7 +8,7 @@ use axum::{
 };
 use pergola_model::{
     Actor, Change, Fields, Object,
-    json::{fields_from_json, record_to_json},
+    json::{RecordJson, fields_from_json},
 };
 use pergola_service::{
     Error,
@@ -41,15 +41,15 @@ pub(super) async fn create(
     let Some(key) = key else {
         let record = only(app.workspace.apply(actor, vec![change]).await?)?;
         let head = Head { id: record.id.to_string(), version: record.version };
-        let body = serde_json::to_vec(&record_to_json(object, &record))
+        let body = serde_json::to_vec(&RecordJson { object, record: &record })
             .map_err(|error| Problem::internal(error.to_string()))?;
         return Ok(created(object, &head, body));
     };
     let keyed = Keyed { key: format!("{}\n{key}", actor.label()), request_sha256: fingerprint(object, &bytes) };
     let shown = std::sync::Arc::clone(object);
     let render = move |records: &[(pergola_model::ObjectName, pergola_model::Record)]| {
-        let json = records.first().map(|(_, record)| record_to_json(&shown, record)).unwrap_or_default();
-        KeyedAnswer { status: StatusCode::CREATED.as_u16(), body: json.to_string().into_bytes() }
+        let json = records.first().map(|(_, record)| serde_json::to_vec(&RecordJson { object: &shown, record }));
+        KeyedAnswer { status: StatusCode::CREATED.as_u16(), body: json.and_then(Result::ok).unwrap_or_default() }
     };
     let answer = app.workspace.apply_once(actor, keyed, vec![change], render).await?;
     let head: Head = serde_json::from_slice(&answer.body).map_err(|error| Problem::internal(error.to_string()))?;

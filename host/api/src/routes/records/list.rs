@@ -3,7 +3,7 @@
 use axum::{http::Uri, response::Response};
 use pergola_model::{
     Actor, Catalog, Object, Page, Query,
-    json::record_to_json,
+    json::RecordJson,
     query::{LIMIT_DEFAULT, LIMIT_MAX},
 };
 use pergola_service::guest::{compile_filter, decode_cursor, parse_sort};
@@ -59,7 +59,7 @@ fn render(object: &Object, page: &Page, total: Option<u64>) -> Result<Vec<u8>, s
         if place > 0 {
             bytes.push(b',');
         }
-        serde_json::to_writer(&mut bytes, &record_to_json(object, record))?;
+        serde_json::to_writer(&mut bytes, &RecordJson { object, record })?;
     }
     bytes.extend_from_slice(b"],\"next\":");
     serde_json::to_writer(&mut bytes, &page.next.as_ref().map(pergola_model::query::Cursor::encode))?;
