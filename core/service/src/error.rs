@@ -7,7 +7,7 @@ use crate::ports::{
     store::StoreError,
 };
 
-/// Why the service did not do what was asked. Nothing was written.
+/// Why the service did not do what was asked. Nothing was written, unless it is [`Error::InDoubt`].
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such record, object or plugin.
@@ -53,6 +53,11 @@ pub enum Error {
     /// anybody is told so.
     #[error("the database was interrupted; try again in a second")]
     Interrupted,
+    /// The database went away while it committed; whether something was written cannot be said.
+    #[error(
+        "the database was lost while it wrote: repeat it with the same Idempotency-Key, or look whether it was written"
+    )]
+    InDoubt,
     /// No space; reads go on.
     #[error("the disk is full: nothing was written; reading goes on")]
     Full,
@@ -97,6 +102,7 @@ impl Error {
             },
             Self::Manifest(_) => "bad_manifest",
             Self::Busy | Self::Interrupted => "busy",
+            Self::InDoubt => "in_doubt",
             Self::Full => "disk_full",
             Self::Internal(_) => "internal",
         }
@@ -146,6 +152,7 @@ impl From<StoreError> for Error {
         match error {
             StoreError::Busy => Self::Busy,
             StoreError::Interrupted => Self::Interrupted,
+            StoreError::InDoubt => Self::InDoubt,
             StoreError::Full => Self::Full,
             StoreError::Stale => Self::stale(),
             StoreError::Taken { ref constraint } => Self::Conflict {

@@ -289,7 +289,10 @@ impl Unit {
         if self.workspace.is_off(Rule::Commit) {
             self.pending.flush(self.tx.as_mut()).await?;
             let mut tx = self.tx;
-            tokio::spawn(async move { tx.commit().await });
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                tx.commit().await
+            });
             return Ok(());
         }
         if let Err(error) = self.write_rest().await {

@@ -68,6 +68,7 @@ pub(crate) fn again(error: &StoreError) -> StoreError {
         StoreError::Full => StoreError::Full,
         StoreError::Busy => StoreError::Busy,
         StoreError::Interrupted => StoreError::Interrupted,
+        StoreError::InDoubt => StoreError::InDoubt,
         StoreError::Schema(message) => StoreError::Schema(message.clone()),
         StoreError::Range(message) => StoreError::Range(message.clone()),
         StoreError::Backend(source) => unexpected(source.to_string()),

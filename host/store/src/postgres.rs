@@ -34,7 +34,8 @@ pub struct PostgresOptions {
     pub statement_timeout: Duration,
     /// How long one statement may wait for what another unit holds.
     pub lock_timeout: Duration,
-    /// How long a transaction may wait for its next statement: a hook thinks less than that.
+    /// How long a transaction may wait for its next statement: a hook thinks less than that. For so long a lost one
+    /// holds its records.
     pub idle_timeout: Duration,
     /// Beyond the statement's own time, until a server that does not answer is taken for gone.
     pub answer_grace: Duration,
@@ -50,7 +51,7 @@ impl Default for PostgresOptions {
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(10),
             lock_timeout: Duration::from_secs(5),
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_secs(15),
             answer_grace: Duration::from_secs(2),
         }
     }

@@ -216,12 +216,9 @@ impl Session {
     async fn end_commit(&mut self, result: Result<(), sqlx::Error>, object: Option<&Object>) -> Result<(), StoreError> {
         let done = self.end(result, object).await;
         if done.is_err() && matches!(self.state, State::Lost(_)) {
-            let unknown = error::unexpected(
-                "the connection to the database broke during a commit: look whether it was written before trying again",
-            );
             // Nobody must take it for an interruption, after which the unit is tried again.
-            self.state = State::Lost(error::again(&unknown));
-            return Err(unknown);
+            self.state = State::Lost(StoreError::InDoubt);
+            return Err(StoreError::InDoubt);
         }
         done
     }

@@ -158,7 +158,41 @@ impl Cluster {
             let output = String::from_utf8_lossy(&output.stderr).into_owned();
             return Err(ClusterError::Failed { program: "pg_ctl".to_owned(), output });
         }
-        // Ended like this, the watcher does not remove the folder.
+        self.forget_watcher()
+    }
+
+    /// Ends the server's first process without warning, as `kill -9`, and waits until the others have noticed;
+    /// [`Self::launch`] starts it again.
+    ///
+    /// # Errors
+    /// [`ClusterError`].
+    pub fn kill(&mut self) -> Result<(), ClusterError> {
+        let file = fs::read_to_string(self.data().join("postmaster.pid"))?;
+        let first = file.lines().next().unwrap_or_default().to_owned();
+        let mut all = children(&first);
+        all.push(first.clone());
+        // `kill` is a part of every POSIX shell, but not a program on every machine.
+        let status = Command::new("sh").args(["-c", "kill -9 \"$1\"", "kill", &first]).status()?;
+        if !status.success() {
+            return Err(ClusterError::Failed { program: "kill".to_owned(), output: first });
+        }
+        let started = Instant::now();
+        while all.iter().any(|pid| is_running(pid)) {
+            if started.elapsed() > START_TIMEOUT {
+                let output = format!("these processes do not end: {all:?}");
+                return Err(ClusterError::Failed { program: "postgres".to_owned(), output });
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // One that has ended and that nobody has asked after would be taken for running.
+        for file in [self.data().join("postmaster.pid"), self.socket().with_extension("5432.lock")] {
+            fs::remove_file(file)?;
+        }
+        self.forget_watcher()
+    }
+
+    /// Ended like this, the watcher does not remove the folder.
+    fn forget_watcher(&mut self) -> Result<(), ClusterError> {
         if let Some(mut watcher) = self.watcher.take() {
             watcher.kill()?;
             watcher.wait()?;
@@ -211,6 +245,26 @@ impl Drop for Cluster {
             drop(watcher.wait());
         }
     }
+}
+
+/// Parent and state of a process, if there is one.
+fn stat(pid: &str) -> Option<(String, String)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it may have anything in it.
+    let mut rest = text.rsplit_once(')')?.1.split_whitespace();
+    let state = rest.next()?.to_owned();
+    Some((rest.next()?.to_owned(), state))
+}
+
+fn children(parent: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().into_string().ok());
+    pids.filter(|pid| stat(pid).is_some_and(|(of, _)| of == parent)).collect()
+}
+
+/// One that has ended and that nobody has asked after does not run.
+fn is_running(pid: &str) -> bool {
+    stat(pid).is_some_and(|(_, state)| state != "Z")
 }
 
 /// The folder of the newest programs.

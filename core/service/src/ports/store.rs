@@ -53,6 +53,9 @@ pub enum StoreError {
     /// of it was written, so the whole unit can be tried again at once.
     #[error("another unit of work was in the way, or the database server went away")]
     Interrupted,
+    /// The server went away, or fell silent, during a commit: whether it was written cannot be said.
+    #[error("the database server was lost during a commit")]
+    InDoubt,
     /// The stored schema cannot become the declared one by additive steps.
     #[error("{0}")]
     Schema(String),

@@ -143,10 +143,14 @@ impl Workspace {
                 let _open = workspace.0.gate.read().await;
                 match workspace.apply_and_keep(&rights, &keyed, changes, render).await {
                     Ok(answer) => Ok(answer),
+                    // The database does not answer; it would not say more about the key.
+                    Err(Error::Busy) => Err(Error::Busy),
                     // Keys seldom come twice, so the earlier answer is looked for only when the work fails: by the key
                     // itself at the latest, of which there can be one.
                     Err(error) => match workspace.0.store.read_once().await?.find_answer(&keyed.key).await? {
                         Some(earlier) if earlier.expires_at > workspace.now() => answer_again(earlier, &keyed),
+                        // Under its key it can be done again: if the first attempt is there after all, this one fails.
+                        _ if matches!(error, Error::InDoubt) => Err(Error::Interrupted),
                         _ => Err(error),
                     },
                 }

@@ -29,6 +29,7 @@ impl From<Error> for Problem {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "bad_manifest", detail).with_errors(issues)
             }
             Error::Busy | Error::Interrupted => Self::come_again("busy", detail),
+            Error::InDoubt => Self::new(StatusCode::GATEWAY_TIMEOUT, "in_doubt", detail),
             Error::Full => Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", detail),
             Error::Internal(cause) => Self::internal(chain(cause.as_ref())),
         }
@@ -37,6 +38,11 @@ impl From<Error> for Problem {
 
 fn refusal(refused: RefusedBy) -> Problem {
     let status = match refused.code.as_str() {
+        // What the host told the plugin, and the plugin passed on.
+        "busy" => return Problem::come_again("busy", refused.message).with_plugin(refused.plugin),
+        "internal" => return Problem::internal(refused.message).with_plugin(refused.plugin),
+        "in_doubt" => StatusCode::GATEWAY_TIMEOUT,
+        "disk_full" => StatusCode::INSUFFICIENT_STORAGE,
         "not_found" => StatusCode::NOT_FOUND,
         "forbidden" => StatusCode::FORBIDDEN,
         code if CONFLICTS.contains(&code) => StatusCode::CONFLICT,
@@ -83,6 +89,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use pergola_model::PluginId;
     use pergola_service::ports::store::StoreError;
 
     use super::*;
@@ -102,6 +109,7 @@ mod tests {
         for (error, status, code) in [
             (StoreError::Busy, 503, "busy"),
             (StoreError::Full, 507, "disk_full"),
+            (StoreError::InDoubt, 504, "in_doubt"),
             (StoreError::Stale, 409, "stale"),
             (StoreError::Taken { constraint: "contact_unique_phone".to_owned() }, 409, "taken"),
             (StoreError::Reference, 409, "reference"),
@@ -109,6 +117,18 @@ mod tests {
             (StoreError::Range("the sum leaves 64 bits".to_owned()), 400, "out_of_range"),
         ] {
             assert_eq!(told(error.into()), (status, code.to_owned(), None));
+        }
+    }
+
+    #[test]
+    fn what_the_host_told_a_plugin_keeps_its_status_when_the_plugin_passes_it_on() {
+        let internal = Error::Internal("EIO".into());
+        for (error, status) in [(Error::Busy, 503), (Error::Full, 507), (Error::InDoubt, 504), (internal, 500)] {
+            let failure = error.into_failure();
+            let plugin = PluginId::new("booking").unwrap();
+            let problem = Problem::from(Error::from(CallError::Refused { plugin, failure }));
+            assert_eq!(problem.0.status.as_u16(), status);
+            assert_eq!(problem.0.headers.contains_key(axum::http::header::RETRY_AFTER), status == 503);
         }
     }
 

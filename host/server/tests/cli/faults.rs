@@ -7,7 +7,11 @@
 pub(crate) mod driver;
 pub(crate) mod invariants;
 mod kills;
+mod lossy;
 pub(crate) mod notes;
+mod outage;
+mod relay;
+mod silence;
 pub(crate) mod world;
 
 /// How often to do it: a few times in every run of the tests, or as often as somebody asks for.

@@ -8,52 +8,71 @@ use std::{
 
 use serde_json::json;
 
-use crate::support::{Answer, Api, Process, Scratch, Server, pergola, text};
+use crate::{
+    faults::{
+        driver::{keyed, unique},
+        invariants::{Rule, State, check},
+        notes::{Notes, Outcome},
+    },
+    support::{Api, Process, Scratch, Server, pergola, text},
+};
 
 /// Writes after which there must be no space left.
 const WRITES_MAX: usize = 2_000;
 /// The size of the notes with which the space is used up.
 const NOTES_BYTES: usize = 8_000;
+/// Where that would take too long.
+const LARGE_NOTES_BYTES: usize = 60_000;
 
-fn write(api: &Api, number: usize) -> Answer {
-    let notes = "x".repeat(NOTES_BYTES);
-    api.post("/api/v1/contacts", &json!({"name": format!("Client {number}"), "notes": notes}))
+/// Writes a contact; whether there was space for it.
+fn write(api: &Api, notes: &mut Notes, bytes: usize) -> bool {
+    let name = format!("Client {}", unique());
+    let body = json!({"name": name.clone(), "notes": "x".repeat(bytes)});
+    match notes.send(api, keyed("contacts", name, body)) {
+        Outcome::Acknowledged(_) => true,
+        Outcome::Refused(code) if code == "disk_full" => false,
+        other => panic!("{other:?}"),
+    }
 }
 
-/// Writes until there is no space, and gives how many contacts were taken. `code` is what the others are told.
-fn use_up(api: &Api, code: (u16, &str)) -> u64 {
-    let refused = |answer: &Answer| {
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
-        assert_eq!((answer.status, answer.json()["code"].as_str().unwrap()), code, "{answer:?}");
-    };
-    let mut taken = 0;
-    for number in 0..WRITES_MAX {
-        let answer = write(api, number);
-        if answer.status != 201 {
-            refused(&answer);
-            break;
-        }
-        taken += 1;
-    }
+/// Writes until there is no space, and reads on.
+fn use_up(api: &Api) -> Notes {
+    let mut notes = Notes::default();
+    let taken = (0..WRITES_MAX).take_while(|_| write(api, &mut notes, NOTES_BYTES)).count();
     assert!((1..WRITES_MAX).contains(&taken), "{taken}");
-    for number in 0..20 {
-        refused(&write(api, WRITES_MAX + number));
+    for _ in 0..20 {
+        assert!(!write(api, &mut notes, NOTES_BYTES));
         let page = api.get("/api/v1/contacts?limit=5&sort=-created_at");
         assert_eq!(page.status, 200, "{page:?}");
     }
-    let taken = u64::try_from(taken).unwrap();
-    assert_eq!(api.count("contacts", ""), taken);
+    check(&State::read(api), &notes).assert_none();
     assert_eq!(api.get("/healthz").status, 200);
-    taken
+    notes
 }
 
 /// After a start with space: what was acknowledged, no more and no less, whole; and writes again.
-fn check(api: &Api, taken: u64) {
-    let contacts = api.all("contacts");
-    assert_eq!(u64::try_from(contacts.len()).unwrap(), taken);
-    assert!(contacts.iter().all(|one| one["notes"].as_str().is_some_and(|notes| notes.len() == NOTES_BYTES)));
-    assert_eq!(write(api, 0).status, 201);
-    assert_eq!(api.count("contacts", ""), taken + 1);
+fn check_with_space(api: &Api, mut notes: Notes) {
+    check(&State::read(api), &notes).assert_none();
+    assert!(write(api, &mut notes, NOTES_BYTES));
+    notes.settle(api);
+    check(&State::read(api), &notes).assert_none();
+}
+
+/// The program where the write-ahead log cannot grow, as over a quota. Needs no privileges, only a POSIX shell.
+fn serve_where_files_cannot_grow(data: &Path, broken: &str) -> Server {
+    /// In blocks of 512 bytes.
+    const BLOCKS_MAX: u32 = 4_096;
+    // The tables are made while there is space.
+    assert_eq!(Server::serve(data).terminate().0, Some(0));
+    // Without the signal, writing beyond the limit is an error like others.
+    let script = format!("trap '' XFSZ; ulimit -f {BLOCKS_MAX}; exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).arg(pergola().get_program());
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data", text(data)]);
+    if !broken.is_empty() {
+        command.env("PERGOLATEST_BROKEN_RULES", broken);
+    }
+    Server::start(command, data, "token ")
 }
 
 /// A file system of a few megabytes, in a mount namespace that ends with its holder.
@@ -102,12 +121,13 @@ fn on_a_full_disk_reads_go_on_and_writes_say_so() {
         return;
     };
     let server = disk.serve(&scratch.data());
-    let taken = use_up(&server, (507, "disk_full"));
-    let told = write(&server, 0).json();
-    assert_eq!(told["detail"], "the disk is full: nothing was written; reading goes on");
+    let notes = use_up(&server);
+    let told = server.post("/api/v1/contacts", &json!({"name": "Client", "notes": "x".repeat(LARGE_NOTES_BYTES)}));
+    assert_eq!((told.status, told.header("content-type")), (507, Some("application/problem+json")), "{told:?}");
+    assert_eq!(told.json()["detail"], "the disk is full: nothing was written; reading goes on");
     assert_eq!(server.terminate().0, Some(0));
     disk.resize(scratch.path(), "64m");
-    check(&disk.serve(&scratch.data()), taken);
+    check_with_space(&disk.serve(&scratch.data()), notes);
 }
 
 #[test]
@@ -118,27 +138,26 @@ fn writes_go_on_by_themselves_when_there_is_space_again() {
         return;
     };
     let server = disk.serve(&scratch.data());
-    let taken = use_up(&server, (507, "disk_full"));
+    let notes = use_up(&server);
     disk.resize(scratch.path(), "64m");
-    check(&server, taken);
+    check_with_space(&server, notes);
 }
 
-/// The write-ahead log cannot grow, as over a quota. Needs no privileges, only a POSIX shell.
 #[test]
 fn where_files_cannot_grow_nothing_is_torn() {
-    /// In blocks of 512 bytes.
-    const BLOCKS_MAX: u32 = 4_096;
     let scratch = Scratch::new();
-    let data = scratch.data();
-    // The tables are made while there is space.
-    assert_eq!(Server::serve(&data).terminate().0, Some(0));
-    // Without the signal, writing beyond the limit is an error like others.
-    let script = format!("trap '' XFSZ; ulimit -f {BLOCKS_MAX}; exec \"$0\" \"$@\"");
-    let mut command = Command::new("sh");
-    command.args(["-c", &script]).arg(pergola().get_program());
-    command.args(["serve", "--listen", "127.0.0.1:0", "--data", text(&data)]);
-    let server = Server::start(command, &data, "token ");
-    let taken = use_up(&server, (507, "disk_full"));
+    let server = serve_where_files_cannot_grow(&scratch.data(), "");
+    let notes = use_up(&server);
     assert_eq!(server.terminate().0, Some(0));
-    check(&Server::serve(&data), taken);
+    check_with_space(&Server::serve(&scratch.data()), notes);
+}
+
+#[test]
+fn a_program_that_answers_before_it_knows_whether_there_is_space_is_caught() {
+    let scratch = Scratch::new();
+    let (server, mut notes) = (serve_where_files_cannot_grow(&scratch.data(), "commit"), Notes::default());
+    for _ in 0..50 {
+        write(&server, &mut notes, LARGE_NOTES_BYTES);
+    }
+    assert!(check(&State::read(&server), &notes).has(Rule::Kept));
 }

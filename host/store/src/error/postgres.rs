@@ -2,6 +2,8 @@
 //!
 //! Source: <https://www.postgresql.org/docs/15/errcodes-appendix.html>
 
+use std::io::ErrorKind;
+
 use pergola_model::Object;
 use pergola_service::ports::store::StoreError;
 use sqlx::postgres::PgDatabaseError;
@@ -14,6 +16,11 @@ use crate::{dialect::id_constraint, sql::identifier};
 /// Only PostgreSQL has such connections; SQLite's thread has [`sqlx::Error::WorkerCrashed`].
 pub(super) fn from_connection(error: &sqlx::Error) -> Option<StoreError> {
     match error {
+        // The server had its time already; another attempt would cost as much again.
+        sqlx::Error::Io(cause) if cause.kind() == ErrorKind::TimedOut => {
+            tracing::warn!(error = %cause, "a connection to the database is given up");
+            Some(StoreError::Busy)
+        }
         sqlx::Error::Io(cause) => {
             tracing::warn!(error = %cause, "the connection to the database broke");
             Some(StoreError::Interrupted)

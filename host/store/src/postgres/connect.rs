@@ -86,9 +86,8 @@ fn prepared(options: PgConnectOptions, limits: &PostgresOptions) -> PgConnectOpt
 
 /// Opens a connection.
 pub(crate) async fn open(options: &PgConnectOptions, timeout: Duration) -> Result<Raw, StoreError> {
-    let connection = tokio::time::timeout(timeout, PgConnection::connect_with(options))
-        .await
-        .map_err(|_| StoreError::Interrupted)?;
+    let connection =
+        tokio::time::timeout(timeout, PgConnection::connect_with(options)).await.map_err(|_| StoreError::Busy)?;
     connection.map(Box::new).map_err(|error| from_sqlx(error, None))
 }
 

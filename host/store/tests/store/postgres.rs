@@ -256,7 +256,7 @@ async fn after_a_crash_of_the_server_the_store_works_again_by_itself() {
     let mut open = store.write().await.unwrap();
     open.insert(world.sample(), &[world.record(Fields::new())]).await.unwrap();
     cluster.crash().unwrap();
-    assert!(matches!(open.commit().await, Err(StoreError::Interrupted | StoreError::Backend(_))));
+    assert!(matches!(open.commit().await, Err(StoreError::InDoubt)));
     drop(open);
     assert!(store.read().await.is_err());
     cluster.launch().unwrap();
@@ -276,7 +276,7 @@ async fn a_server_that_falls_silent_does_not_hold_the_store_up_for_ever() {
         ..PostgresOptions::default()
     };
     let relay = Relay::start(server().socket()).await;
-    let store = PostgresStore::open(&relay.url(), "test", options).await.unwrap();
+    let store = PostgresStore::open(&relay.url("relayed"), "test", options).await.unwrap();
     let world = World::new(store.clone(), ()).await;
     for record in [0, 1].map(|_| world.record(Fields::new())) {
         world.insert("lab.sample", &[record]).await.unwrap();
@@ -284,9 +284,21 @@ async fn a_server_that_falls_silent_does_not_hold_the_store_up_for_ever() {
     relay.fall_silent(true);
     let finds = (0..8).map(|_| async { store.read().await?.count(&world.catalog, &world.query("lab.sample")).await });
     let found = tokio::time::timeout(Duration::from_secs(5), futures::future::join_all(finds)).await.unwrap();
-    assert!(found.iter().all(|count| matches!(count, Err(StoreError::Interrupted))), "{found:?}");
+    assert!(found.iter().all(|count| matches!(count, Err(StoreError::Busy))), "{found:?}");
     relay.fall_silent(false);
     assert_eq!(world.count("lab.sample").await, 2);
+}
+
+#[tokio::test]
+async fn without_a_limit_on_silence_it_would() {
+    let options = PostgresOptions { answer_grace: Duration::from_secs(3_600), ..PostgresOptions::default() };
+    let relay = Relay::start(server().socket()).await;
+    let store = PostgresStore::open(&relay.url("patient"), "test", options).await.unwrap();
+    let world = World::new(store.clone(), ()).await;
+    world.insert("lab.sample", &[world.record(Fields::new())]).await.unwrap();
+    relay.fall_silent(true);
+    let find = async { store.read().await?.count(&world.catalog, &world.query("lab.sample")).await };
+    assert!(tokio::time::timeout(Duration::from_secs(1), find).await.is_err());
 }
 
 /// Passes bytes between the store and the server, or swallows them without a word.
@@ -313,8 +325,8 @@ impl Relay {
         Self { folder, silent }
     }
 
-    fn url(&self) -> String {
-        format!("postgres://postgres@localhost/postgres?host={}&schema=relayed", self.folder.path().display())
+    fn url(&self, schema: &str) -> String {
+        format!("postgres://postgres@localhost/postgres?host={}&schema={schema}", self.folder.path().display())
     }
 
     fn fall_silent(&self, silent: bool) {

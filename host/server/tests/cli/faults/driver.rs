@@ -12,7 +12,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use super::notes::{BOOKINGS, Note, Notes, Request};
+use super::notes::{BOOKINGS, Note, Notes, Outcome, Request};
 use crate::support::{Api, encoded};
 
 /// The days ahead that are booked.
@@ -46,7 +46,10 @@ struct Load {
     api: Api,
     scene: Scene,
     stop: Arc<AtomicBool>,
+    answered: Arc<AtomicU64>,
+    /// The server's clock, and ours before it was asked for: reckoned on, it is never behind.
     now: Timestamp,
+    asked: Instant,
     /// Which of the servers.
     place: usize,
     slots: Vec<Slot>,
@@ -59,10 +62,19 @@ struct Slot {
     starts_at: String,
 }
 
+/// How much of the load was answered with a yes or a no.
+pub(crate) struct Progress(Arc<AtomicU64>);
+
+impl Progress {
+    pub(crate) fn answered(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Writes through the servers while `meanwhile` does what it does; gives what that gave and what the clients noted.
-pub(crate) fn under_load<T>(scene: &Scene, servers: &[Api], meanwhile: impl FnOnce() -> T) -> (T, Notes) {
-    let stop = Arc::new(AtomicBool::new(false));
-    let load = |(place, api)| Load::new(api, scene, &stop, place);
+pub(crate) fn under_load<T>(scene: &Scene, servers: &[Api], meanwhile: impl FnOnce(&Progress) -> T) -> (T, Notes) {
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let load = |(place, api)| Load::new(api, scene, &stop, &answered, place);
     let loads: Vec<Load> = servers.iter().enumerate().map(load).collect();
     thread::scope(|scope| {
         let writers: [fn(&Load) -> Notes; 10] = [
@@ -79,7 +91,7 @@ pub(crate) fn under_load<T>(scene: &Scene, servers: &[Api], meanwhile: impl FnOn
         ];
         let working: Vec<_> =
             loads.iter().flat_map(|load| writers.map(|write| scope.spawn(move || write(load)))).collect();
-        let result = meanwhile();
+        let result = meanwhile(&Progress(answered));
         stop.store(true, Ordering::SeqCst);
         let mut notes = Notes::default();
         working.into_iter().for_each(|one| notes.add(one.join().unwrap()));
@@ -88,11 +100,12 @@ pub(crate) fn under_load<T>(scene: &Scene, servers: &[Api], meanwhile: impl FnOn
 }
 
 impl Load {
-    fn new(api: &Api, scene: &Scene, stop: &Arc<AtomicBool>, place: usize) -> Self {
+    fn new(api: &Api, scene: &Scene, stop: &Arc<AtomicBool>, answered: &Arc<AtomicU64>, place: usize) -> Self {
+        let asked = Instant::now();
         let now = now(api);
         let slots = slots(api, &scene.service, now);
-        let (api, scene, stop) = (api.clone(), scene.clone(), Arc::clone(stop));
-        Self { api, scene, stop, now, place, slots, next_slot: AtomicUsize::new(place) }
+        let (api, scene, stop, answered) = (api.clone(), scene.clone(), Arc::clone(stop), Arc::clone(answered));
+        Self { api, scene, stop, answered, now, asked, place, slots, next_slot: AtomicUsize::new(place) }
     }
 
     /// Sends what `request` makes, again and again, until told to stop.
@@ -102,9 +115,15 @@ impl Load {
             let number = unique();
             let Some(request) = request(number) else { break };
             let is_keyed = request.is_keyed;
-            if !notes.send(&self.api, request) {
-                thread::sleep(if notes.is_last_lost() { LOST_PAUSE } else { Duration::ZERO });
-            } else if is_keyed && number.is_multiple_of(8) {
+            let is_there = match notes.send(&self.api, request) {
+                Outcome::Unknown(_) => {
+                    thread::sleep(LOST_PAUSE);
+                    continue;
+                }
+                outcome => matches!(outcome, Outcome::Acknowledged(_)),
+            };
+            self.answered.fetch_add(1, Ordering::Relaxed);
+            if is_there && is_keyed && number.is_multiple_of(8) {
                 notes.repeat_last(&self.api);
             }
             thread::sleep(pause);
@@ -169,14 +188,13 @@ impl Load {
 
     /// Visits a day from now, whose reminders fall due soon: in this life of the server, or in a later one.
     fn visit_soon(&self) -> Notes {
-        let began = Instant::now();
         let soon = self.now + SignedDuration::from_hours(24) + REMINDED_AFTER;
         let mut starts_at = soon;
         let master = &self.scene.remembered[self.place];
         self.repeat(PAUSE, |number| {
             // However slow the server is: not among what is due already, of which nobody is reminded.
             starts_at = (starts_at + SHORT_VISIT)
-                .max(soon + SignedDuration::from_millis(i64::try_from(began.elapsed().as_millis()).unwrap()));
+                .max(soon + SignedDuration::from_millis(i64::try_from(self.asked.elapsed().as_millis()).unwrap()));
             // Every client once, so that no two reminders are alike.
             let contact = &self.scene.clients[usize::try_from(number).unwrap() % self.scene.clients.len()];
             let notes = format!("soon {number}");

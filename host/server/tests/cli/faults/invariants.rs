@@ -1,6 +1,7 @@
 //! What must hold after any fault: computed here, from what clients noted and from what is there, and not by the engine.
 
 mod balances;
+mod tests;
 mod writes;
 
 use std::{
@@ -77,6 +78,10 @@ impl Breaches {
 
     pub(crate) fn has(&self, rule: Rule) -> bool {
         self.0.iter().any(|breach| breach.rule == rule)
+    }
+
+    fn rules(&self) -> Vec<Rule> {
+        self.0.iter().map(|breach| breach.rule).collect()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

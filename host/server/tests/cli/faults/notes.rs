@@ -41,7 +41,8 @@ impl Request {
         match api.send("POST", &path, &headers, self.body.to_string().as_bytes()) {
             Err(_) => Outcome::Unknown(0),
             Ok(answer) if answer.status == 201 => Outcome::Acknowledged(answer.json()),
-            Ok(answer) if answer.status >= 500 => Outcome::Unknown(answer.status),
+            // A full disk is a no; other troubles promise nothing.
+            Ok(answer) if answer.status >= 500 && answer.status != 507 => Outcome::Unknown(answer.status),
             Ok(answer) => Outcome::Refused(answer.json()["code"].as_str().unwrap_or(&answer.body).to_owned()),
         }
     }
@@ -82,18 +83,13 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Sends and notes; whether it was acknowledged.
-    pub(crate) fn send(&mut self, api: &Api, request: Request) -> bool {
+    /// Sends and notes.
+    pub(crate) fn send(&mut self, api: &Api, request: Request) -> &Outcome {
         let sent = Instant::now();
         let outcome = request.send(api);
-        let is_there = matches!(outcome, Outcome::Acknowledged(_));
-        self.all.push(Note { request, outcome, sent, told: Instant::now() });
-        is_there
-    }
-
-    /// Whether nobody knows what became of the last request.
-    pub(crate) fn is_last_lost(&self) -> bool {
-        self.all.last().is_some_and(|last| matches!(last.outcome, Outcome::Unknown(_)))
+        let note = Note { request, outcome, sent, told: Instant::now() };
+        self.all.push(note);
+        &self.all[self.all.len() - 1].outcome
     }
 
     pub(crate) fn add(&mut self, other: Self) {

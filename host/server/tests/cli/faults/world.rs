@@ -22,8 +22,8 @@ use crate::support::{Api, Scratch, Server, Told, copy, pergola, run, text, told}
 const MESSAGES_PATIENCE: Duration = Duration::from_secs(60);
 /// What a killed server was sending is sent by the next one after so long.
 const CONFIGURATION: &str = "[worker]\nlease_seconds = 2\n";
-/// How long what a killed server had under way at the database may take to end there.
-const AFTERMATH: Duration = Duration::from_secs(1);
+/// How long what is under way may take: at the database for a killed server, or on its way out.
+const AFTERMATH: Duration = Duration::from_secs(2);
 
 pub(crate) struct World {
     scratch: Scratch,
@@ -97,23 +97,17 @@ impl World {
 
     /// What is wrong, as far as one can see over REST.
     pub(crate) fn look(&self, api: &Api, notes: &Notes) -> Breaches {
-        let started = Instant::now();
-        loop {
-            let breaches = check(&State::read(api), notes);
-            if breaches.is_empty() || started.elapsed() > AFTERMATH {
-                return breaches;
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+        after_all(|| check(&State::read(api), notes))
     }
 
     /// Everything that is wrong, after all that was to be done is done; ends the server.
     pub(crate) fn end(&self, server: Server, notes: &Notes, again_max: usize) -> Breaches {
         wait_for_messages(&server, notes);
-        let state = State::read(&server);
         let files = ["a", "b"].map(|name| self.data(name).join("messages/main.jsonl"));
-        let sinks = check_sinks(&files.each_ref().map(PathBuf::as_path), &state, again_max);
-        let breaches = check(&state, notes).join(sinks);
+        let breaches = after_all(|| {
+            let state = State::read(&server);
+            check(&state, notes).join(check_sinks(&files.each_ref().map(PathBuf::as_path), &state, again_max))
+        });
         assert_eq!(server.terminate().0, Some(0));
         breaches.join(check_doctor(&self.doctor()))
     }
@@ -124,6 +118,18 @@ impl World {
         command.args(["doctor", "--json", "--data", text(&data)]);
         command.args(self.database.iter().flat_map(|url| ["--database", url]));
         told(&mut command)
+    }
+}
+
+/// What is still wrong when nothing is under way any more: a message may leave while one looks.
+fn after_all(look: impl Fn() -> Breaches) -> Breaches {
+    let started = Instant::now();
+    loop {
+        let breaches = look();
+        if breaches.is_empty() || started.elapsed() > AFTERMATH {
+            return breaches;
+        }
+        thread::sleep(Duration::from_millis(100));
     }
 }
 
