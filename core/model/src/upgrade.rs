@@ -5,6 +5,7 @@
 
 mod convert;
 mod follow;
+mod moved;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::{
 };
 
 pub use convert::{can_convert, convert, is_widening};
+pub use moved::{Moved, moved};
 
 /// What becomes of stored data.
 #[derive(Debug, Clone, Default)]

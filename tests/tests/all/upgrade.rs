@@ -10,7 +10,7 @@ use std::{
 
 use insta::assert_snapshot;
 use pergola_model::{Change, ChangeKind};
-use pergola_service::workspace::Package;
+use pergola_service::{ports::bin::BinQuery, workspace::Package};
 use pergola_testkit::TestHost;
 use serde_json::{Value as Json, json};
 
@@ -235,6 +235,25 @@ async fn what_is_computed_of_converted_values_follows_and_prepared_statements_do
     assert_eq!(known.iter().map(|one| one["size"].clone()).collect::<Vec<_>>(), [json!(11)]);
     let changed = host.update("lab.box", &boxes[1]["id"], &json!({"size": 5})).await.unwrap();
     assert_eq!((changed["size"].clone(), changed["known"].clone()), (json!(5), json!(true)));
+}
+
+#[tokio::test]
+async fn what_was_deleted_before_a_rename_is_restored_under_the_new_names() {
+    let host = lab().await;
+    let visits = fill(&host).await;
+    host.delete("lab.visit", &visits[1]["id"]).await.unwrap();
+    let objects = BEFORE.replace("fields.note =", "fields.comment =").replace("fields.old_room =", "#");
+    let steps = [
+        ("1.1.0", "rename = { object = \"visit\", from = \"note\", to = \"remark\" }"),
+        ("1.2.0", "rename = { object = \"visit\", from = \"remark\", to = \"comment\" }"),
+        ("1.2.0", "drop = { object = \"visit\", field = \"old_room\" }"),
+    ];
+    host.install_manifest(&manifest("1.2.0", &objects, &steps)).await.unwrap();
+    let query = BinQuery { object: None, after: None, limit: 1 };
+    let deletion = host.workspace.list_bin(&TestHost::owner(), &query).await.unwrap()[0].id;
+    host.workspace.restore(&TestHost::owner(), deletion).await.unwrap();
+    let back = host.list("lab.visit", "comment == 'note 1'").await.unwrap();
+    assert_eq!((&back[0]["id"], &back[0]["room"]), (&visits[1]["id"], &visits[1]["room"]));
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use pergola_model::{Actor, Change, FieldIssue, Fields, Id, Object, ObjectName, Operation, Value, json};
+use pergola_model::{
+    Actor, Change, FieldIssue, Fields, Id, Object, ObjectName, Operation, Value, json,
+    upgrade::{Moved, moved},
+};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -92,6 +95,7 @@ impl Unit {
     fn fields(&self, object: &Object, kept: serde_json::Map<String, Json>, issues: &mut Vec<FieldIssue>) -> Fields {
         let mut fields = Fields::new();
         for (key, value) in kept {
+            let Some(key) = self.key_of_now(object, key) else { continue };
             let read = match object.field(&key) {
                 Some(field) => json::value_from_json(field, &value, &self.locale),
                 None if value.is_null() => continue,
@@ -105,6 +109,20 @@ impl Unit {
             }
         }
         fields
+    }
+
+    /// The key that a field has by now, if a plugin has renamed it since; none if it was dropped.
+    fn key_of_now(&self, object: &Object, key: String) -> Option<String> {
+        if object.field(&key).is_some() {
+            return Some(key);
+        }
+        let owner = key.split_once('.').map_or(object.owner.as_str(), |(plugin, _)| plugin);
+        let plugin = self.catalog.plugins.values().find(|plugin| plugin.manifest.id.as_str() == owner);
+        match plugin.and_then(|plugin| moved(&plugin.manifest, &object.name, &key)) {
+            Some(Moved::To(key)) => Some(key),
+            Some(Moved::Dropped) => None,
+            None => Some(key),
+        }
     }
 
     /// The references of the deletion that are still empty, each to be set again.
