@@ -30,7 +30,7 @@ use crate::{
     error::unexpected,
     layout::{Layout, Layouts},
     row,
-    sql::{Bind, Sql},
+    sql::{Bind, Kind, Sql},
 };
 
 /// Compiles expressions over one object, whose table stands in the statement under the name `t`.
@@ -175,8 +175,14 @@ impl<'a> Filter<'a> {
         match &node.kind {
             NodeKind::Literal(value) => self.constant(value, sql),
             NodeKind::Parameter(n) => {
-                let value = self.parameter(*n, &node.ty)?;
-                self.constant(value, sql)
+                match (self.parameter(*n, &node.ty)?, kind_of(&node.ty)) {
+                    // Of its type: two of no type make a text of `open ? p0 : p0`.
+                    (Value::Null, Some(kind)) => {
+                        sql.bind(Bind::Null(kind));
+                        Ok(())
+                    }
+                    (value, _) => self.constant(value, sql),
+                }
             }
             NodeKind::Now => {
                 sql.bind(self.now);
@@ -296,6 +302,17 @@ impl<'a> Filter<'a> {
         } else {
             Err(unexpected(format!("parameter p{n} must not be {}", value.kind())))
         }
+    }
+}
+
+/// How a constant of this type is bound, if it is bound as it is.
+fn kind_of(ty: &Type) -> Option<Kind> {
+    match ty {
+        Type::Bool => Some(Kind::Bool),
+        Type::Integer | Type::DateTime | Type::Duration => Some(Kind::Integer),
+        Type::Text | Type::Date => Some(Kind::Text),
+        Type::Ref(_) | Type::Id => Some(Kind::Id),
+        Type::Null | Type::Decimal | Type::Money | Type::Tags | Type::Json => None,
     }
 }
 

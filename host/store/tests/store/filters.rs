@@ -255,6 +255,7 @@ const CORNERS: &[&str] = &[
     "day - (day - day) == day && day + length == '2026-04-01'",
     "(amount > 3 ? fee : weight) > 0.999 && (open ? 'é' : title) != 'x'",
     "size(title) == 1 || size(title) == 4",
+    "(open ? p0 : p0) < starts_at.getDayOfWeek('America/New_York') || (open ? p5 : p5) == day",
     "month(starts_at) == month(now) && year(day).getFullYear() == 2026",
 ];
 
