@@ -1,5 +1,5 @@
 //! Benchmarks, run by hand: `cargo bench -p pergola-tests`, or a part of them: `… --bench bench -- hook`
-//! (`rates`, `hook`, `program`; `million` only by name).
+//! (`rates`, `hook`, `program`; `million` and `timers` only by name).
 //!
 //! Rates are ratios against a bare axum + sqlx handler on the same disk in the same run, so that they mean
 //! the same on another machine. The last table is in docs/performance.md.
@@ -8,6 +8,7 @@ mod bare;
 mod client;
 mod million;
 mod program;
+mod timers;
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -51,6 +52,9 @@ fn main() {
         // Minutes of loading, so only when it is asked for by name.
         if only.as_deref() == Some("million") {
             million::measure().await;
+        }
+        if only.as_deref() == Some("timers") {
+            timers::measure().await;
         }
     });
 }

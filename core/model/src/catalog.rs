@@ -16,7 +16,7 @@ pub use filters::Filters;
 use crate::{
     access::RecordGrants,
     change::ChangeKind,
-    decl::{Manifest, OnFailure, Phase, RouteAuth},
+    decl::{Manifest, OnFailure, Phase, RouteAuth, TimerDecl},
     expr::Objects,
     name::{Name, ObjectName, PluginId},
     object::Object,
@@ -158,6 +158,13 @@ impl Catalog {
     #[must_use]
     pub fn has_subscriber(&self, object: &ObjectName, kind: ChangeKind) -> bool {
         self.subscriptions.iter().any(|one| one.object == *object && one.kinds.contains(&kind))
+    }
+
+    /// Whether the plugin declared that it sets timers of this action itself.
+    #[must_use]
+    pub fn has_own_timer(&self, plugin: &PluginId, action: &Name) -> bool {
+        let declared = |one: &TimerDecl| one.on.is_none() && one.action == *action;
+        self.plugins.get(plugin).is_some_and(|plugin| plugin.manifest.timer.iter().any(declared))
     }
 
     /// Whether the plugin declared the timer action on the object.

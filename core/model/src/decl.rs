@@ -72,7 +72,7 @@ pub struct Manifest {
     /// Code told after commit.
     #[serde(default)]
     pub event: Vec<EventDecl>,
-    /// Durable wake-ups that follow a record.
+    /// Durable wake-ups.
     #[serde(default)]
     pub timer: Vec<TimerDecl>,
     /// Named commands.
@@ -271,14 +271,16 @@ pub struct EventDecl {
     pub when: Vec<ChangeKind>,
 }
 
-/// A durable wake-up that follows a record.
+/// A durable wake-up: one that follows a record, or, without an object, one that the plugin sets itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimerDecl {
     /// The object.
-    pub on: ObjectName,
+    #[serde(default)]
+    pub on: Option<ObjectName>,
     /// CEL that gives a datetime; null means no timer.
-    pub at: String,
+    #[serde(default)]
+    pub at: Option<String>,
     /// CEL; no timer while it is false.
     #[serde(default, rename = "if")]
     pub condition: Option<String>,

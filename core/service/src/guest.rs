@@ -1,12 +1,15 @@
 //! What plugins' code may ask for, the same inside a transaction and outside: queries and messages.
 
+mod timers;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{
-    Actor, Catalog, Change, Fields, Id, Object, ObjectName, Page, Query, Record, Value,
+    Actor, Catalog, Change, Fields, Id, Object, ObjectName, Page, PluginId, Query, Record, Value,
     expr::{Expression, Scope, Type},
+    name::Name,
     query::{
         self, Cursor,
         aggregate::{Aggregate, AggregateText, Table},
@@ -17,8 +20,11 @@ use crate::{
     balances::{BalancePage, BalanceQuery},
     error::Error,
     lookup::{Address, Holder},
-    ports::plugins::{
-        Budget, Failure, GuestAggregate, GuestBalances, GuestQuery, Host, OutgoingMessage, Request, Response,
+    ports::{
+        plugins::{
+            Budget, Failure, GuestAggregate, GuestBalances, GuestQuery, Host, OutgoingMessage, Request, Response,
+        },
+        store::{OwnTimer, StoredTimer, TimerKey},
     },
     rights::Rights,
     workspace::{RecordOf, Workspace, no_object},
@@ -50,6 +56,20 @@ pub(crate) trait Access: Send {
     async fn lookup(&mut self, rights: &Rights, number: &str) -> Result<Vec<Holder>, Error>;
     /// Applies within the rights, all or nothing.
     async fn apply(&mut self, rights: &Rights, changes: Vec<Change>) -> Result<Vec<RecordOf>, Error>;
+    /// Sets a plugin's own timer.
+    async fn set_timer(&mut self, timer: OwnTimer) -> Result<(), Error>;
+    /// Clears a timer; whether it was set.
+    async fn cancel_timer(&mut self, key: TimerKey) -> Result<bool, Error>;
+    /// The timer of that key.
+    async fn find_timer(&mut self, key: &TimerKey) -> Result<Option<StoredTimer>, Error>;
+    /// A plugin's own timers of an action, by name, after a name.
+    async fn list_timers(
+        &mut self,
+        plugin: &PluginId,
+        action: &Name,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<StoredTimer>, Error>;
 }
 
 /// Answers one request of a guest.
@@ -65,6 +85,7 @@ pub(crate) async fn answer(access: &mut dyn Access, rights: &Rights, request: Re
         Request::CancelMessages { object, id } => {
             cancel_messages(access, rights, &object, id).await.map(Response::Count)
         }
+        Request::Timer(request) => timers::answer(access, rights, request).await,
     };
     answered.map_err(Error::into_failure)
 }
@@ -344,5 +365,27 @@ impl Access for WorkspaceHost {
 
     async fn apply(&mut self, rights: &Rights, changes: Vec<Change>) -> Result<Vec<RecordOf>, Error> {
         self.workspace.apply_with(rights.clone(), changes, Arc::clone(&self.budget), 1).await
+    }
+
+    async fn set_timer(&mut self, timer: OwnTimer) -> Result<(), Error> {
+        self.workspace.set_own_timer(timer).await
+    }
+
+    async fn cancel_timer(&mut self, key: TimerKey) -> Result<bool, Error> {
+        self.workspace.cancel_own_timer(key).await
+    }
+
+    async fn find_timer(&mut self, key: &TimerKey) -> Result<Option<StoredTimer>, Error> {
+        self.workspace.find_timer(key).await
+    }
+
+    async fn list_timers(
+        &mut self,
+        plugin: &PluginId,
+        action: &Name,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<StoredTimer>, Error> {
+        self.workspace.list_own_timers(plugin, action, after, limit).await
     }
 }

@@ -10,6 +10,7 @@ mod install;
 mod purge;
 mod read;
 mod search;
+mod timers;
 mod write;
 
 use std::{
@@ -31,6 +32,7 @@ pub use install::{ChangeReport, InstallReport, Package};
 pub use purge::PurgeReport;
 pub(crate) use read::no_object;
 pub use search::{HITS_MAX, Hit, SearchRequest};
+pub use timers::OWN_TIMERS_MAX;
 pub use write::{ApplyMode, Keyed, KeyedAnswer, RecordOf};
 
 pub use crate::unit::Restored;
@@ -69,6 +71,7 @@ pub(crate) struct Inner {
     /// runs with the hooks of before on the tables of after.
     pub(crate) gate: Arc<AsyncRwLock<()>>,
     pub(crate) wake: Arc<Notify>,
+    own_timers: Mutex<timers::OwnTimerQuota>,
     /// The rules that a test has switched off.
     #[cfg(feature = "mutants")]
     pub(crate) off: std::sync::atomic::AtomicU32,
@@ -90,6 +93,7 @@ impl Workspace {
             unindexed: Mutex::default(),
             gate: Arc::new(AsyncRwLock::new(())),
             wake: Arc::new(Notify::new()),
+            own_timers: timers::OwnTimerQuota::new(),
             #[cfg(feature = "mutants")]
             off: std::sync::atomic::AtomicU32::default(),
         };

@@ -2,13 +2,13 @@
 
 use pergola_model::ObjectName;
 use pergola_service::ports::plugins::{
-    Call, Due, Failure, Happened, PendingBatch, Reply, RouteRequest, RouteResponse, Verdict, WrittenBatch,
+    Call, Due, Failure, Happened, OwnDue, PendingBatch, Reply, RouteRequest, RouteResponse, Verdict, WrittenBatch,
 };
 use serde::de::IgnoredAny;
 
 use crate::{
     bindings::{
-        exports::pergola::plugin::{after_write, before_write, event, route, timer},
+        exports::pergola::plugin::{after_write, before_write, event, own_timer, route, timer},
         pergola::plugin::types,
     },
     limits::{Stop, figure_of_bytes},
@@ -30,6 +30,7 @@ pub(crate) enum Arguments {
     AfterWrite(after_write::Batch),
     Events(Vec<event::Happened>),
     Timer(timer::Due),
+    OwnTimer(own_timer::Due),
     Action { id: String, input: String },
     Route(route::Request),
     Installed { previous: Option<String> },
@@ -50,6 +51,7 @@ pub(crate) fn arguments(call: Call) -> Result<Arguments, Unfit> {
         Call::AfterWrite(batch) => Arguments::AfterWrite(written(batch)?),
         Call::Events(events) => Arguments::Events(events.into_iter().map(happened).collect()),
         Call::Timer(due) => Arguments::Timer(fallen_due(due)?),
+        Call::OwnTimer(due) => Arguments::OwnTimer(own_due(due)),
         Call::Action { id, input } => Arguments::Action { id, input },
         Call::Route(request) => Arguments::Route(request_of(request)),
         Call::Installed { previous } => Arguments::Installed { previous },
@@ -105,6 +107,11 @@ fn fallen_due(due: Due) -> Result<timer::Due, Unfit> {
         at: due.at.as_microsecond(),
         target: record_to_guest(&due.object, due.target)?,
     })
+}
+
+fn own_due(due: OwnDue) -> own_timer::Due {
+    let OwnDue { action, name, key, at, payload } = due;
+    own_timer::Due { action, name, key, at: at.as_microsecond(), payload }
 }
 
 fn request_of(request: RouteRequest) -> route::Request {

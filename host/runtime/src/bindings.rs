@@ -9,6 +9,7 @@ wasmtime::component::bindgen!({
         "pergola:plugin/records": async | trappable,
         "pergola:plugin/messages": async | trappable,
         "pergola:plugin/phones": async | trappable,
+        "pergola:plugin/timers": async | trappable,
         default: trappable,
     },
     exports: { default: async },

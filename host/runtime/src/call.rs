@@ -225,6 +225,7 @@ async fn handle(
         Arguments::AfterWrite(batch) => done(guest!(after_write).call_handle(store, &batch).await?),
         Arguments::Events(events) => done(guest!(event).call_handle(store, &events).await?),
         Arguments::Timer(due) => done(guest!(timer).call_fire(store, &due).await?),
+        Arguments::OwnTimer(due) => done(guest!(own_timer).call_fire(store, &due).await?),
         Arguments::Action { id, input } => guest!(action).call_run(store, &id, &input).await?.map(Answer::Json),
         Arguments::Route(request) => guest!(route).call_handle(store, &request).await?.map(Answer::Response),
         Arguments::Installed { previous } => done(guest!(lifecycle).call_installed(store, previous.as_deref()).await?),

@@ -9,6 +9,7 @@ mod messages;
 mod phones;
 mod records;
 mod settings;
+mod timers;
 
 use wasmtime::{
     Engine, Result,
@@ -26,6 +27,7 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<Guest>> {
     plugin::settings::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     plugin::records::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     plugin::phones::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    plugin::timers::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     plugin::messages::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     Ok(linker)
 }

@@ -11,7 +11,7 @@ use wasmtime::{
 use crate::{
     artifact,
     bindings::{
-        exports::pergola::plugin::{action, after_write, before_write, event, lifecycle, route, timer},
+        exports::pergola::plugin::{action, after_write, before_write, event, lifecycle, own_timer, route, timer},
         pergola::plugin::types::Failure,
     },
     guest::Guest,
@@ -83,6 +83,7 @@ pub(crate) struct Handlers {
     pub(crate) after_write: Option<after_write::GuestIndices>,
     pub(crate) event: Option<event::GuestIndices>,
     pub(crate) timer: Option<timer::GuestIndices>,
+    pub(crate) own_timer: Option<own_timer::GuestIndices>,
     pub(crate) action: Option<action::GuestIndices>,
     pub(crate) route: Option<route::GuestIndices>,
     pub(crate) lifecycle: Option<lifecycle::GuestIndices>,
@@ -114,11 +115,13 @@ pub(crate) fn check(loaded: &Loaded, manifest: &Manifest) -> Result<(), LoadErro
     }
     let handlers = &loaded.handlers;
     let declared = |phase| manifest.hook.iter().any(|hook| hook.phase == phase);
+    let follows = |a_record: bool| manifest.timer.iter().any(|timer| timer.on.is_some() == a_record);
     for (is_declared, is_exported, name, line) in [
         (declared(Phase::Before), handlers.before_write.is_some(), "before-write", "[[hook]]"),
         (declared(Phase::After), handlers.after_write.is_some(), "after-write", "[[hook]] with phase = \"after\""),
         (!manifest.event.is_empty(), handlers.event.is_some(), "event", "[[event]]"),
-        (!manifest.timer.is_empty(), handlers.timer.is_some(), "timer", "[[timer]]"),
+        (follows(true), handlers.timer.is_some(), "timer", "[[timer]]"),
+        (follows(false), handlers.own_timer.is_some(), "own-timer", "[[timer]] without on"),
         (!manifest.action.is_empty(), handlers.action.is_some(), "action", "[[action]]"),
         (!manifest.route.is_empty(), handlers.route.is_some(), "route", "[[route]]"),
         (manifest.lifecycle, handlers.lifecycle.is_some(), "lifecycle", "lifecycle = true"),
@@ -140,6 +143,9 @@ fn line_to_add(interface: &str, manifest: &Manifest) -> Option<&'static str> {
             Some("records = { \"contact\" = \"read\" } under [capabilities], with the objects that it needs")
         }
         "messages" if !capabilities.messages => Some("messages = true under [capabilities]"),
+        "timers" if manifest.timer.iter().all(|timer| timer.on.is_some()) => {
+            Some("[[timer]] with an action, without on and at, for the timers that it sets itself")
+        }
         _ => None,
     }
 }
@@ -171,7 +177,8 @@ fn mend_for(import: &str) -> String {
 /// `records` for any interface of this host's contract.
 fn short_name(interface: &str) -> Option<&str> {
     let (name, version) = interface.strip_prefix(PACKAGE)?.split_once('@')?;
-    let is_known = matches!(name, "types" | "log" | "clock" | "settings" | "records" | "messages" | "phones");
+    let is_known =
+        matches!(name, "types" | "log" | "clock" | "settings" | "records" | "messages" | "phones" | "timers");
     (is_known && version.starts_with("0.1.")).then_some(name)
 }
 
@@ -199,6 +206,7 @@ impl Handlers {
             after_write: handler!(after_write, "after-write", "handle", (after_write::Batch,), Done),
             event: handler!(event, "event", "handle", (Vec<event::Happened>,), Done),
             timer: handler!(timer, "timer", "fire", (timer::Due,), Done),
+            own_timer: handler!(own_timer, "own-timer", "fire", (own_timer::Due,), Done),
             action: handler!(action, "action", "run", (String, String), (Result<String, Failure>,)),
             route: handler!(route, "route", "handle", (route::Request,), (Result<route::Response, Failure>,)),
             lifecycle: handler!(lifecycle, "lifecycle", "installed", (Option<String>,), Done),

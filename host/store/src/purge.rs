@@ -3,7 +3,7 @@
 use pergola_model::{Id, ObjectName};
 use pergola_service::ports::{
     purge::{Forgotten, PURGED, Place, Trace, TraceKey},
-    store::StoreError,
+    store::{StoreError, StoredTimer, TimerOf},
 };
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     row::Cells,
     session::Session,
     sql::{Bind, Sql},
+    timers,
 };
 
 /// Values in one list of a statement.
@@ -51,7 +52,8 @@ pub(crate) async fn list(
         Place::Audit => audit,
         Place::Answers => answer,
         Place::Bin => item,
-        Place::Outbox | Place::Timers | Place::Imports => return Ok(Vec::new()),
+        Place::Timers => return own_timers(session, after, limit).await,
+        Place::Outbox | Place::Imports => return Ok(Vec::new()),
     };
     let mut sql = Sql::new(match place {
         Place::Audit => "SELECT sequence, object, record, changes FROM pergola_audit",
@@ -69,6 +71,8 @@ pub(crate) async fn list(
         Some(TraceKey::Answer(key)) => {
             sql.push(" WHERE key > ").bind(key.as_str());
         }
+        // Handed on above.
+        Some(TraceKey::Timer(_)) => {}
         Some(TraceKey::BinItem(deletion, place)) => {
             sql.push(" WHERE (i.deletion, i.place) > (").bind(*deletion).push(", ").bind(*place).push(")");
         }
@@ -80,6 +84,17 @@ pub(crate) async fn list(
     });
     sql.bind(i64::from(limit));
     session.fetch_all(sql).await?.iter().map(decode).collect()
+}
+
+/// What plugins keep in timers that they set themselves.
+async fn own_timers(session: &mut Session, after: Option<&TraceKey>, limit: u32) -> Result<Vec<Trace>, StoreError> {
+    let after = if let Some(TraceKey::Timer(key)) = after { Some(key) } else { None };
+    let timers = timers::list_all_own(session, after, limit).await?;
+    let trace = |StoredTimer { key, payload, .. }: StoredTimer| {
+        let name = if let TimerOf::Own(name) = &key.of { name.as_str() } else { "" };
+        Trace { text: format!("{name} {payload}"), key: TraceKey::Timer(key), record: None, is_root: false }
+    };
+    Ok(timers.into_iter().map(trace).collect())
 }
 
 fn audit(row: &Row) -> Result<Trace, StoreError> {
@@ -119,7 +134,10 @@ pub(crate) async fn forget(session: &mut Session, place: Place, forgotten: &Forg
         Place::Outbox => {
             run_with(session, "DELETE FROM pergola_outbox WHERE kind <> 'delete' AND record IN ", records).await
         }
-        Place::Timers => run_with(session, "DELETE FROM pergola_timer WHERE record IN ", records).await,
+        Place::Timers => {
+            let rows = run_with(session, "DELETE FROM pergola_timer WHERE record IN ", records).await?;
+            Ok(rows.saturating_add(timers::clear(session, &forgotten.timers).await?))
+        }
         Place::Answers => run_with(session, "DELETE FROM pergola_answer WHERE key IN ", &forgotten.answers).await,
         Place::Imports => run_with(session, "DELETE FROM pergola_import_entry WHERE record IN ", records).await,
         Place::Bin => {

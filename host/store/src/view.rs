@@ -1,5 +1,7 @@
 //! The port's traits over a connection that was lent: each method hands on to the module that knows.
 
+mod timers;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
@@ -19,8 +21,7 @@ use pergola_service::ports::purge::{Forgotten, Place, Trace, TraceKey};
 use pergola_service::ports::search::{IndexQuery, IndexRow, IndexState};
 use pergola_service::ports::store::{
     AuditEntry, ConvertedRow, NewEvent, Overlap, Reader, SchemaChanges, SchemaStep, StoreError, StoredAnswer,
-    StoredEvent, StoredPlugin, StoredTimer, StoredToken, StoredUser, SubscriptionState, TimerKey, ToConvert,
-    Transaction,
+    StoredEvent, StoredPlugin, StoredToken, StoredUser, SubscriptionState, ToConvert, Transaction,
 };
 
 use crate::{
@@ -36,7 +37,7 @@ use crate::{
     schema::{self, conversion},
     search,
     session::Session,
-    tally, timers,
+    tally,
     turn::Turn,
 };
 
@@ -182,14 +183,6 @@ impl<S: Source> Reader for View<S> {
 
     async fn find_setting(&mut self, key: &str) -> Result<Option<serde_json::Value>, StoreError> {
         accounts::find_setting(self.0.session().await?, key).await
-    }
-
-    async fn list_timers(&mut self, after: Option<&TimerKey>, limit: u32) -> Result<Vec<StoredTimer>, StoreError> {
-        timers::list(self.0.session().await?, after, limit).await
-    }
-
-    async fn next_timer(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        timers::next(self.0.session().await?).await
     }
 
     async fn has_events(&mut self, plugin: &PluginId) -> Result<bool, StoreError> {
@@ -381,31 +374,6 @@ impl Transaction for View<Unit> {
     async fn append_events(&mut self, events: &[NewEvent]) -> Result<(), StoreError> {
         self.0.pending.append_events(events);
         Ok(())
-    }
-
-    async fn set_timers(&mut self, timers: &[TimerKey], due_at: &[Timestamp]) -> Result<(), StoreError> {
-        timers::set(self.0.session().await?, timers, due_at).await
-    }
-
-    async fn clear_timers(&mut self, timers: &[TimerKey]) -> Result<(), StoreError> {
-        timers::clear(self.0.session().await?, timers).await
-    }
-
-    async fn claim_timers(
-        &mut self,
-        now: Timestamp,
-        until: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<StoredTimer>, StoreError> {
-        timers::claim(self.0.session().await?, now, until, limit).await
-    }
-
-    async fn finish_timers(&mut self, timers: &[StoredTimer]) -> Result<(), StoreError> {
-        timers::finish(self.0.session().await?, timers).await
-    }
-
-    async fn delay_timer(&mut self, timer: &StoredTimer, retry_at: Timestamp, error: &str) -> Result<(), StoreError> {
-        timers::delay(self.0.session().await?, timer, retry_at, error).await
     }
 
     async fn claim_events(

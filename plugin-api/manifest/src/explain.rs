@@ -83,7 +83,10 @@ fn handlers(manifest: &Manifest, page: &mut Page) {
         "Wakes up by itself",
         manifest.timer.iter().map(|timer| {
             let condition = timer.condition.as_ref().map(|condition| format!(", if {condition}")).unwrap_or_default();
-            format!("{} for each {}, at {}{condition}", timer.action, timer.on, timer.at)
+            match (&timer.on, &timer.at) {
+                (Some(on), Some(at)) => format!("{} for each {on}, at {at}{condition}", timer.action),
+                _ => format!("{} when it has set itself a time for it", timer.action),
+            }
         }),
     );
     page.section(

@@ -47,6 +47,8 @@ on = "booking.appointment"
 at = "starts_at - settings.notice"
 if = "status == 'booked'"
 action = "remind"
+[[timer]]
+action = "look_again"
 [[action]]
 id = "remind"
 [[route]]
@@ -120,8 +122,6 @@ fn missing_keys_are_told_with_what_to_add() {
     insta::assert_snapshot!(told("[[hook]]\n[[timer]]\n[object.x]\nfields.a = {}"), @r#"
     plugin.toml:4:1: hook[0]: missing field "on"; add on = "contact"
     plugin.toml:4:1: hook[0]: missing field "when"; add when = ["create", "update"]
-    plugin.toml:5:1: timer[0]: missing field "on"; add on = "contact"
-    plugin.toml:5:1: timer[0]: missing field "at"; add at = "starts_at - duration('24h')"
     plugin.toml:5:1: timer[0]: missing field "action"; add action = "remind"
     plugin.toml:7:8: object.x.fields.a: missing field "type"; add type = "text"
     "#);
@@ -288,6 +288,7 @@ fn a_manifest_is_explained_in_plain_words() {
 
     Wakes up by itself:
       remind for each booking.appointment, at starts_at - settings.notice, if status == 'booked'
+      look_again when it has set itself a time for it
 
     Adds commands:
       remind

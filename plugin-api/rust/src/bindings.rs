@@ -13,6 +13,7 @@ wit_bindgen::generate!({
             import pergola:plugin/records@0.1.0;
             import pergola:plugin/messages@0.1.0;
             import pergola:plugin/phones@0.1.0;
+            import pergola:plugin/timers@0.1.0;
         }
     ",
     generate_all,

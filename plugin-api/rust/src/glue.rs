@@ -3,7 +3,7 @@
 //! Public because that code is in the plugin's crate; not for authors, and it may change at any time.
 
 use crate::bindings::pergola::plugin::types;
-use crate::{DateTime, Due, Event, Failure, Fields, Id, Kind, Record, Verdict, Write, Written};
+use crate::{DateTime, Due, Event, Failure, Fields, Id, Kind, OwnDue, Record, Verdict, Write, Written};
 
 /// Prepares an instance; called at the start of every handler.
 pub fn start() {
@@ -77,4 +77,10 @@ pub fn event(
 #[must_use]
 pub fn due(action: String, key: String, at: i64, target: types::StoredRecord) -> Due {
     Due { action, key, at: DateTime::from_micros(at), target: Record::from_wit(target) }
+}
+
+/// A timer that the plugin set itself and that fell due.
+#[must_use]
+pub fn own_due(action: String, name: String, key: String, at: i64, payload: String) -> OwnDue {
+    OwnDue { action, name, key, at: DateTime::from_micros(at), payload }
 }

@@ -140,6 +140,38 @@ pub struct Due {
     pub target: Record,
 }
 
+/// `[[timer]]` without `on`: timers that the plugin set itself and that fell due, at least once.
+#[diagnostic::on_unimplemented(
+    message = "plugin.toml declares a [[timer]] without `on`, but `{Self}` does not implement `OnOwnTimer`",
+    label = "needs `impl OnOwnTimer for {Self}`",
+    note = "write the trait's `on_own_timer`, or say in plugin.toml which object the timer is `on`"
+)]
+pub trait OnOwnTimer {
+    /// Acts on a timer. It may fire again: use the timer's `key` where doing it twice would be wrong.
+    ///
+    /// It is gone afterwards, unless it was set again meanwhile: [`timers::set`](crate::timers::set) under the same
+    /// name makes the next one of a series.
+    ///
+    /// # Errors
+    /// Makes the host fire it again later.
+    fn on_own_timer(due: &OwnDue) -> Result<(), Failure>;
+}
+
+/// A timer that the plugin set itself and that fell due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnDue {
+    /// The `action` that the manifest names.
+    pub action: String,
+    /// The name under which it was set.
+    pub name: String,
+    /// Stays the same when fired again for the same due time: an idempotency key.
+    pub key: String,
+    /// When it was due.
+    pub at: DateTime,
+    /// What was left with it.
+    pub payload: String,
+}
+
 /// `[[action]]`: named commands, called by REST, a button, a workflow or another plugin.
 #[diagnostic::on_unimplemented(
     message = "plugin.toml declares an [[action]], but `{Self}` does not implement `Actions`",

@@ -26,13 +26,14 @@ pub mod records;
 pub mod settings;
 mod text_form;
 mod time;
+pub mod timers;
 mod value;
 
 pub use failure::Failure;
 pub use fields::Fields;
 pub use handlers::{
-    Actions, AfterWrite, BeforeWrite, Due, Event, Input, Kind, Lifecycle, OnEvent, OnTimer, Request, Response, Routes,
-    Verdict, Write, Written,
+    Actions, AfterWrite, BeforeWrite, Due, Event, Input, Kind, Lifecycle, OnEvent, OnOwnTimer, OnTimer, OwnDue,
+    Request, Response, Routes, Verdict, Write, Written,
 };
 pub use id::Id;
 pub use number::{Decimal, Money};
@@ -50,7 +51,7 @@ pub mod prelude {
     pub use crate::records::{Aggregate, Balances, Change, Query, Row};
     pub use crate::{
         Actions, AfterWrite, BeforeWrite, Date, DateTime, Decimal, Due, Duration, Event, Failure, Fields, Id, Input,
-        Json, Kind, Lifecycle, Money, OnEvent, OnTimer, Record, Request, Response, Routes, Typed, Value, Verdict,
-        Write, Written, clock, json, log, messages, phones, records, settings,
+        Json, Kind, Lifecycle, Money, OnEvent, OnOwnTimer, OnTimer, OwnDue, Record, Request, Response, Routes, Typed,
+        Value, Verdict, Write, Written, clock, json, log, messages, phones, records, settings, timers,
     };
 }

@@ -1,6 +1,7 @@
 //! Asks its host for what no pack happens to ask for, and says what it was told; for tests and measurements.
 
 mod asking;
+mod waking;
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,8 @@ struct Plugin;
 pergola_plugin::plugin!(Plugin);
 
 impl AfterWrite for Plugin {
-    /// Counts the open visits of each contact that got one, those of this transaction among them.
+    /// Counts the open visits of each contact that got one, those of this transaction among them, and looks at each visit
+    /// again an hour later.
     fn after_write_all(written: &[Written]) -> Result<(), Failure> {
         let most = settings::integer("open_max").unwrap_or(3);
         let contacts: BTreeSet<Id> = written.iter().filter_map(|one| one.now.fields.reference("contact")).collect();
@@ -23,7 +25,13 @@ impl AfterWrite for Plugin {
                 return Err(Failure::refused("too_many", format!("{open} open visits are more than {most}.")));
             }
         }
-        Ok(())
+        written.iter().try_for_each(waking::stay)
+    }
+}
+
+impl OnOwnTimer for Plugin {
+    fn on_own_timer(due: &OwnDue) -> Result<(), Failure> {
+        waking::fired(due)
     }
 }
 
@@ -32,6 +40,9 @@ impl Actions for Plugin {
         match action {
             "groups" => asking::groups(input.read()?),
             "balances" => asking::balances(input.read()?),
+            "set" => waking::set(&input.read()?),
+            "cancel" => waking::cancel(&input.read()?),
+            "waiting" => waking::waiting(&input.read()?),
             other => Err(Failure::not_found(format!("There is no action {other}."))),
         }
     }

@@ -128,6 +128,14 @@ pub(crate) async fn probe(backend: Backend) -> TestHost {
     host
 }
 
+/// Installs a version of it whose manifest lacks these lines.
+pub(crate) async fn probe_without(host: &TestHost, lines: &str) {
+    let [.., (manifest, component)] = packs().await;
+    let changed = manifest.replace(lines, "").replace("version = \"0.1.0\"", "version = \"0.2.0\"");
+    assert!(changed.len() + lines.len() == manifest.len(), "{lines:?} is in the manifest once");
+    host.install_component(&changed, component).await.unwrap();
+}
+
 /// Runs an action of that plugin.
 pub(crate) async fn ask(host: &TestHost, actor: &Actor, action: &str, input: &Json) -> Result<Json, Error> {
     let probe = "probe".parse().unwrap();

@@ -24,6 +24,8 @@ mod unit_of_work;
 mod upgrade;
 #[path = "wake_ups.rs"]
 mod wake_ups;
+#[path = "waking.rs"]
+mod waking;
 
 /// A new, empty place.
 pub(super) fn backend() -> Backend {

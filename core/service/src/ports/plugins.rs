@@ -1,12 +1,8 @@
 //! The Plugins port: calling a plugin's code, and what its code may ask for meanwhile.
 
-use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::{Duration, Instant},
-};
+mod budget;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,7 +11,9 @@ use pergola_model::{
 };
 use std::collections::BTreeMap;
 
-use crate::{balances::BalancePage, lookup::Holder};
+pub use budget::{Budget, Limits};
+
+use crate::{balances::BalancePage, lookup::Holder, ports::store::StoredTimer};
 
 /// Calls plugins' code.
 #[async_trait]
@@ -54,6 +52,8 @@ pub enum Call {
     Events(Vec<Happened>),
     /// A timer that fell due.
     Timer(Due),
+    /// A timer that the plugin set itself.
+    OwnTimer(OwnDue),
     /// A named command; the input is JSON.
     Action {
         /// Its name.
@@ -79,6 +79,7 @@ impl Call {
             Self::AfterWrite(_) => "after-write",
             Self::Events(_) => "event",
             Self::Timer(_) => "timer",
+            Self::OwnTimer(_) => "own-timer",
             Self::Action { .. } => "action",
             Self::Route(_) => "route",
             Self::Installed { .. } => "lifecycle",
@@ -166,6 +167,21 @@ pub struct Due {
     pub object: ObjectName,
     /// The record as it is now.
     pub target: Record,
+}
+
+/// A timer that the plugin set itself.
+#[derive(Debug, Clone)]
+pub struct OwnDue {
+    /// What the plugin is told.
+    pub action: String,
+    /// The name that the plugin gave it.
+    pub name: String,
+    /// Idempotency key.
+    pub key: String,
+    /// When it was due.
+    pub at: Timestamp,
+    /// What the plugin left for itself.
+    pub payload: String,
 }
 
 /// An HTTP request to a plugin's route.
@@ -268,6 +284,47 @@ pub enum Request {
         /// Its id.
         id: Id,
     },
+    /// Something about the plugin's own timers.
+    Timer(TimerRequest),
+}
+
+/// What a guest asks about its own timers; each is of an `action` that its manifest names.
+#[derive(Debug, Clone)]
+pub enum TimerRequest {
+    /// Set one, or move it.
+    Set {
+        /// What the plugin will be told.
+        action: String,
+        /// Its name.
+        name: String,
+        /// When it is due.
+        at: Timestamp,
+        /// What the plugin leaves for itself.
+        payload: String,
+    },
+    /// Clear one.
+    Cancel {
+        /// Its action.
+        action: String,
+        /// Its name.
+        name: String,
+    },
+    /// Look at one.
+    Find {
+        /// Its action.
+        action: String,
+        /// Its name.
+        name: String,
+    },
+    /// List those of an action, by name.
+    List {
+        /// Their action.
+        action: String,
+        /// Those after this name.
+        after: Option<String>,
+        /// 1–1000; 0 takes 200.
+        limit: u32,
+    },
 }
 
 /// A guest's query, not yet checked.
@@ -364,6 +421,14 @@ pub enum Response {
     Id(Id),
     /// To [`Request::CancelMessages`].
     Count(u32),
+    /// To [`TimerRequest::Set`].
+    Done,
+    /// To [`TimerRequest::Cancel`]: whether it was set.
+    Flag(bool),
+    /// To [`TimerRequest::Find`].
+    Timer(Option<StoredTimer>),
+    /// To [`TimerRequest::List`].
+    Timers(Vec<StoredTimer>),
 }
 
 /// What a call carries besides its arguments.
@@ -379,119 +444,6 @@ pub struct CallContext {
     pub budget: Arc<Budget>,
     /// How deep this call is nested: 0 for the first.
     pub depth: u32,
-}
-
-/// How much a request may use. Numbers are in docs/limits.md.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Computing time of guests.
-    pub cpu: Duration,
-    /// Time on the clock.
-    pub wall: Duration,
-    /// Host calls.
-    pub host_calls: i64,
-    /// Rows read or written by guests.
-    pub rows: i64,
-    /// Log lines.
-    pub log_lines: i64,
-    /// Nested calls.
-    pub depth: u32,
-    /// Memory of one guest, in bytes.
-    pub memory_bytes: usize,
-}
-
-impl Limits {
-    /// Inside a write transaction.
-    #[must_use]
-    pub fn hook() -> Self {
-        Self {
-            cpu: Duration::from_millis(50),
-            wall: Duration::from_secs(2),
-            host_calls: 100,
-            rows: 10_000,
-            log_lines: 64,
-            depth: 16,
-            memory_bytes: 64 << 20,
-        }
-    }
-
-    /// Inside a write transaction of many rows, an import's for instance: a little more for each row.
-    #[must_use]
-    pub fn batch(rows: usize) -> Self {
-        let base = Self::hook();
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        Self {
-            cpu: base.cpu + Duration::from_millis(1) * rows,
-            wall: base.wall + Duration::from_millis(10) * rows,
-            host_calls: base.host_calls + 4 * i64::from(rows),
-            rows: base.rows + 10 * i64::from(rows),
-            ..base
-        }
-    }
-
-    /// After commit: events, timers, actions, routes.
-    #[must_use]
-    pub fn background() -> Self {
-        Self { cpu: Duration::from_secs(5), wall: Duration::from_secs(30), host_calls: 1_000, ..Self::hook() }
-    }
-}
-
-/// What the root request may still use.
-#[derive(Debug)]
-pub struct Budget {
-    /// Where it began.
-    pub limits: Limits,
-    deadline: OnceLock<Instant>,
-    cpu_us: AtomicI64,
-    host_calls: AtomicI64,
-    rows: AtomicI64,
-    log_lines: AtomicI64,
-}
-
-impl Budget {
-    /// A full budget.
-    #[must_use]
-    pub fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self {
-            cpu_us: AtomicI64::new(i64::try_from(limits.cpu.as_micros()).unwrap_or(i64::MAX)),
-            host_calls: AtomicI64::new(limits.host_calls),
-            rows: AtomicI64::new(limits.rows),
-            log_lines: AtomicI64::new(limits.log_lines),
-            deadline: OnceLock::new(),
-            limits,
-        })
-    }
-
-    /// When the time on the clock is over, for this call and all nested in it: it runs from the
-    /// first call on, for which `now` is the present instant.
-    #[must_use]
-    pub fn deadline(&self, now: Instant) -> Instant {
-        *self.deadline.get_or_init(|| now.checked_add(self.limits.wall).unwrap_or(now))
-    }
-
-    /// Takes computing time; false when that is used up.
-    pub fn take_cpu(&self, time: Duration) -> bool {
-        take(&self.cpu_us, i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
-    }
-
-    /// Takes one host call; false when they are used up.
-    pub fn take_host_call(&self) -> bool {
-        take(&self.host_calls, 1)
-    }
-
-    /// Takes rows; false when they are used up.
-    pub fn take_rows(&self, rows: usize) -> bool {
-        take(&self.rows, i64::try_from(rows).unwrap_or(i64::MAX))
-    }
-
-    /// Takes one log line; false when they are used up.
-    pub fn take_log_line(&self) -> bool {
-        take(&self.log_lines, 1)
-    }
-}
-
-fn take(counter: &AtomicI64, amount: i64) -> bool {
-    counter.fetch_sub(amount, Ordering::Relaxed) >= amount
 }
 
 /// Why a call of a plugin gave no answer.

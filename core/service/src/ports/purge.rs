@@ -2,6 +2,8 @@
 
 use pergola_model::{Id, ObjectName};
 
+use super::store::TimerKey;
+
 /// Where, besides in records, the store may keep data of a person.
 ///
 /// Every system table is one of these or listed in the test that walks all tables as one that holds nothing of the
@@ -78,6 +80,8 @@ pub enum TraceKey {
     Answer(String),
     /// An item of a deletion.
     BinItem(Id, i64),
+    /// A timer that a plugin set itself: its name and payload.
+    Timer(TimerKey),
 }
 
 /// What is to be forgotten.
@@ -91,4 +95,6 @@ pub struct Forgotten {
     pub deletions: Vec<Id>,
     /// Single items of deletions.
     pub items: Vec<(Id, i64)>,
+    /// Timers that plugins set themselves.
+    pub timers: Vec<TimerKey>,
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod schema;
+mod timers;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,7 +11,6 @@ use jiff::Timestamp;
 use pergola_model::{
     Catalog, ChangeKind, Id, Object, ObjectName, Page, PluginId, Query, Record, Value,
     expr::Children,
-    name::Name,
     object::{Capacity, Exclude, Rollup},
     query::aggregate::{Aggregate, Table},
     rollup::Tally,
@@ -19,6 +19,7 @@ use pergola_model::{
 
 pub use accounts::{StoredToken, StoredUser};
 pub use schema::{ConvertedRow, SchemaChanges, SchemaStep, SchemaWork, ToConvert};
+pub use timers::{OwnTimer, StoredTimer, TimerKey, TimerOf, TimerReader, TimerWriter};
 
 use super::{
     bin::{BinItem, BinQuery, Deletion},
@@ -111,7 +112,7 @@ pub trait Store: Send + Sync + 'static {
 
 /// Reads records and the system's rows.
 #[async_trait]
-pub trait Reader: Send {
+pub trait Reader: TimerReader {
     /// The record, or none.
     async fn find(&mut self, object: &Object, id: Id) -> Result<Option<Record>, StoreError>;
 
@@ -169,12 +170,6 @@ pub trait Reader: Send {
 
     /// The workspace's own setting, as JSON: `locale`, …
     async fn find_setting(&mut self, key: &str) -> Result<Option<serde_json::Value>, StoreError>;
-
-    /// All timers after a key, by key.
-    async fn list_timers(&mut self, after: Option<&TimerKey>, limit: u32) -> Result<Vec<StoredTimer>, StoreError>;
-
-    /// When the next timer falls due, is to be retried, or comes back from a process that claimed it.
-    async fn next_timer(&mut self) -> Result<Option<Timestamp>, StoreError>;
 
     /// Whether there are events after the plugin's place in the outbox.
     async fn has_events(&mut self, plugin: &PluginId) -> Result<bool, StoreError>;
@@ -250,7 +245,7 @@ pub trait Reader: Send {
 
 /// Writes records and the system's rows, all or nothing.
 #[async_trait]
-pub trait Transaction: Reader + SchemaChanges {
+pub trait Transaction: Reader + SchemaChanges + TimerWriter {
     /// As [`Reader::find_many`], for records that are about to be changed: nobody else changes them until the end of
     /// the transaction.
     async fn find_for_change(&mut self, object: &Object, ids: &[Id]) -> Result<Vec<Record>, StoreError>;
@@ -322,27 +317,6 @@ pub trait Transaction: Reader + SchemaChanges {
 
     /// Adds to the outbox.
     async fn append_events(&mut self, events: &[NewEvent]) -> Result<(), StoreError>;
-
-    /// Sets timers, each replacing the one of the same key; a changed due time resets its attempts.
-    async fn set_timers(&mut self, timers: &[TimerKey], due_at: &[Timestamp]) -> Result<(), StoreError>;
-
-    /// Removes timers that exist among these.
-    async fn clear_timers(&mut self, timers: &[TimerKey]) -> Result<(), StoreError>;
-
-    /// Timers due at or before `now`, not waiting for a retry and claimed by nobody, earliest first. They are the
-    /// caller's until that time: whoever has not finished or delayed a timer by then has lost it to the next claim.
-    async fn claim_timers(
-        &mut self,
-        now: Timestamp,
-        until: Timestamp,
-        limit: u32,
-    ) -> Result<Vec<StoredTimer>, StoreError>;
-
-    /// Removes timers that were fired, unless they were set to another time meanwhile.
-    async fn finish_timers(&mut self, timers: &[StoredTimer]) -> Result<(), StoreError>;
-
-    /// Notes a failed attempt, unless the timer was set anew meanwhile.
-    async fn delay_timer(&mut self, timer: &StoredTimer, retry_at: Timestamp, error: &str) -> Result<(), StoreError>;
 
     /// Events after the plugin's place in the outbox, in order of commit, at most so many; none if the plugin waits for
     /// a retry or another process claims its events. They are the caller's until that time.
@@ -528,30 +502,6 @@ pub struct StoredEvent {
     pub sequence: i64,
     /// The event.
     pub event: NewEvent,
-}
-
-/// What a timer is known by.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TimerKey {
-    /// Who is told.
-    pub plugin: PluginId,
-    /// The object of the record that it follows.
-    pub object: ObjectName,
-    /// What the plugin is told.
-    pub action: Name,
-    /// The record that it follows.
-    pub record: Id,
-}
-
-/// A timer that is set.
-#[derive(Debug, Clone)]
-pub struct StoredTimer {
-    /// What it is known by.
-    pub key: TimerKey,
-    /// When it is due.
-    pub due_at: Timestamp,
-    /// Failed attempts so far.
-    pub attempts: i64,
 }
 
 /// A plugin's place in the outbox.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use pergola_model::{
-    Catalog, Change, Fields, Id, ObjectName, Operation, Page, Query, Record,
+    Catalog, Change, Fields, Id, ObjectName, Operation, Page, PluginId, Query, Record,
+    name::Name,
     query::aggregate::{Aggregate, Table},
 };
 
@@ -15,7 +16,10 @@ use crate::{
     error::Error,
     guest::{self, Access},
     lookup::{self, Address, Holder},
-    ports::plugins::{Failure, Host, Request, Response},
+    ports::{
+        plugins::{Failure, Host, Request, Response},
+        store::{OwnTimer, StoredTimer, TimerKey},
+    },
     rights::Rights,
     workspace::{RecordOf, no_object},
 };
@@ -77,5 +81,27 @@ impl Access for TransactionHost<'_> {
 
     async fn apply(&mut self, rights: &Rights, changes: Vec<Change>) -> Result<Vec<RecordOf>, Error> {
         self.unit.apply_nested(rights, changes, self.depth).await
+    }
+
+    async fn set_timer(&mut self, timer: OwnTimer) -> Result<(), Error> {
+        self.unit.set_own_timer(timer).await
+    }
+
+    async fn cancel_timer(&mut self, key: TimerKey) -> Result<bool, Error> {
+        self.unit.cancel_own_timer(key).await
+    }
+
+    async fn find_timer(&mut self, key: &TimerKey) -> Result<Option<StoredTimer>, Error> {
+        Ok(self.unit.tx.find_timer(key).await?)
+    }
+
+    async fn list_timers(
+        &mut self,
+        plugin: &PluginId,
+        action: &Name,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<StoredTimer>, Error> {
+        Ok(self.unit.tx.list_own_timers(plugin, action, after, limit).await?)
     }
 }

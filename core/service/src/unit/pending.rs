@@ -27,6 +27,8 @@ pub(super) struct Pending {
     timers: Vec<(TimerKey, Option<Timestamp>)>,
     entries: Vec<(ObjectName, Id, Option<IndexRow>)>,
     messages: usize,
+    /// Whether a plugin has set a timer of its own, which is written already.
+    wakes: bool,
     /// Records whose rollups changed, as they are now.
     counted: Vec<Record>,
     /// What entries of ledgers add to transfers.
@@ -76,6 +78,11 @@ impl Pending {
     /// Sets a timer, or clears it by no time.
     pub(super) fn timer(&mut self, key: TimerKey, due_at: Option<Timestamp>) {
         self.timers.push((key, due_at));
+    }
+
+    /// Notes that a worker has something to look at after the commit.
+    pub(super) fn wake(&mut self) {
+        self.wakes = true;
     }
 
     /// Sets what is found of a record, or that nothing is.
@@ -164,7 +171,7 @@ impl Pending {
 
     /// Whether a worker has something to look at after the commit.
     pub(super) fn has_wake(&self) -> bool {
-        !self.events.is_empty() || !self.timers.is_empty() || self.messages > 0
+        self.wakes || !self.events.is_empty() || !self.timers.is_empty() || self.messages > 0
     }
 
     pub(super) async fn flush(&mut self, tx: &mut dyn Transaction) -> Result<(), StoreError> {

@@ -1,14 +1,30 @@
-//! Relative timers: set, moved and cleared with the record that they follow.
+//! Timers: those that follow a record are set, moved and cleared with it, and those that a plugin sets itself with the
+//! unit of work in which it does.
 
 use jiff::Timestamp;
-use pergola_model::{Id, Object, Record, Value, object::Timer};
-
-use uuid::Uuid;
+use pergola_model::{Object, Record, Value, object::Timer};
 
 use super::{Unit, surroundings::not_computable};
-use crate::{error::Error, ports::store::TimerKey};
+use crate::{
+    error::Error,
+    ports::store::{OwnTimer, TimerKey, TimerOf},
+};
 
 impl Unit {
+    /// Sets a plugin's own timer, or moves the one of that name. One whose time is past is due at once.
+    pub(crate) async fn set_own_timer(&mut self, timer: OwnTimer) -> Result<(), Error> {
+        let workspace = self.workspace.clone();
+        workspace.check_own_timers(self.tx.as_mut(), &timer).await?;
+        self.tx.set_own_timer(&timer).await?;
+        self.pending.wake();
+        Ok(())
+    }
+
+    /// Clears a plugin's own timer; whether it was set.
+    pub(crate) async fn cancel_own_timer(&mut self, key: TimerKey) -> Result<bool, Error> {
+        Ok(self.tx.clear_timers(&[key]).await? > 0)
+    }
+
     /// Brings the record's timers in line with its fields.
     ///
     /// A timer whose due time does not change is left alone, even when it is past and waits to be
@@ -37,9 +53,8 @@ impl Unit {
             let Some(id) = now.or(before).map(|record| record.id) else { continue };
             let key = TimerKey {
                 plugin: timer.plugin.clone(),
-                object: object.name.clone(),
                 action: timer.action.clone(),
-                record: id,
+                of: TimerOf::Record(object.name.clone(), id),
             };
             match new.filter(|at| *at > self.now) {
                 Some(at) => self.pending.timer(key, Some(at)),
@@ -69,12 +84,10 @@ impl Unit {
             let Some(due) = due else { continue };
             let key = TimerKey {
                 plugin: timer.plugin.clone(),
-                object: object.name.clone(),
                 action: timer.action.clone(),
-                record: record.id,
+                of: TimerOf::Record(object.name.clone(), record.id),
             };
-            let before = TimerKey { record: Id(Uuid::from_u128(record.id.0.as_u128().wrapping_sub(1))), ..key.clone() };
-            let stored = self.tx.list_timers(Some(&before), 1).await?.pop().filter(|stored| stored.key == key);
+            let stored = self.tx.find_timer(&key).await?;
             if stored.is_some_and(|stored| stored.due_at == due || stored.due_at <= self.now) {
                 continue;
             }

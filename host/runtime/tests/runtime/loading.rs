@@ -35,6 +35,19 @@ fn messages_need_their_capability() {
 }
 
 #[test]
+fn timers_of_its_own_need_a_line_and_a_handler() {
+    let cancel = r#"(import "pergola:plugin/timers@0.1.0" "cancel" (func (param i32 i32 i32 i32 i32)))"#;
+    let error =
+        refused(&hook(cancel, ""), "[[timer]]\non = \"contact\"\nat = \"created_at\"\naction = \"a\"").to_string();
+    assert!(error.ends_with("for the timers that it sets itself`"), "{error}");
+    let error = refused(&hook(cancel, ""), "[[timer]]\naction = \"a\"").to_string();
+    assert_eq!(
+        error,
+        "plugin.toml declares [[timer]] without on, but the component does not export pergola:plugin/own-timer@0.1.0"
+    );
+}
+
+#[test]
 fn wasi_is_refused_whatever_the_manifest_says() {
     let wasi = "package wasi:clocks@0.2.0; interface monotonic-clock { now: func() -> u64; }";
     let import = r#"(import "wasi:clocks/monotonic-clock@0.2.0" "now" (func (result i64)))"#;

@@ -64,7 +64,7 @@ pub(crate) fn hook(imports: &str, code: &str) -> Vec<u8> {
 /// The same with globals and functions of its own.
 pub(crate) fn hook_with(imports: &str, items: &str, code: &str) -> Vec<u8> {
     let mut world = String::new();
-    for interface in ["log", "clock", "settings", "records", "messages", "phones"] {
+    for interface in ["log", "clock", "settings", "records", "messages", "phones", "timers"] {
         if imports.contains(&format!("pergola:plugin/{interface}@")) {
             world.push_str(&format!("import pergola:plugin/{interface}@0.1.0; "));
         }

@@ -9,4 +9,5 @@ pub(crate) mod records;
 pub(crate) mod schema;
 pub(crate) mod search;
 pub(crate) mod system;
+pub(crate) mod timers;
 pub(crate) mod units;

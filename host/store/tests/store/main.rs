@@ -70,9 +70,14 @@ suite! {
         concurrent_units_are_all_kept_and_a_failing_one_is_undone_alone,
         an_error_leaves_the_rest_of_the_unit_usable,
     },
-    system::{
+    timers::{
         timers_are_set_moved_fired_and_put_off,
         a_claimed_timer_is_nobody_elses_until_then,
+        own_timers_are_set_anew_listed_counted_and_cleared,
+        an_own_timer_that_is_set_anew_while_it_is_fired_stays,
+        own_timers_are_traces_of_whom_they_mention,
+    },
+    system::{
         claimed_events_are_nobody_elses_until_then,
         events_are_told_in_order_and_trimmed_when_all_were_told,
         sequences_do_not_come_back_after_a_trim,

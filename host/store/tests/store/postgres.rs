@@ -11,7 +11,7 @@ use std::{
 
 use pergola_cluster::Cluster;
 use pergola_model::{ChangeKind, Fields, Id, PluginId, Value, upgrade::Upgrade};
-use pergola_service::ports::store::{NewEvent, Store as _, StoreError, SubscriptionState, TimerKey};
+use pergola_service::ports::store::{NewEvent, Store as _, StoreError, SubscriptionState, TimerKey, TimerOf};
 use pergola_store::{PostgresOptions, PostgresStore};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
@@ -126,9 +126,8 @@ async fn two_open_claims_never_have_a_timer_in_common() {
     let keys: Vec<TimerKey> = (0..10)
         .map(|_| TimerKey {
             plugin: PluginId::new("lab").unwrap(),
-            object: world.sample().name.clone(),
             action: "a".parse().unwrap(),
-            record: world.record(Fields::new()).id,
+            of: TimerOf::Record(world.sample().name.clone(), world.record(Fields::new()).id),
         })
         .collect();
     let mut tx = store.write().await.unwrap();

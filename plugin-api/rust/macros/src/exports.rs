@@ -22,7 +22,7 @@ struct Handler {
     body: fn(&Path) -> TokenStream,
 }
 
-const HANDLERS: [Handler; 7] = [
+const HANDLERS: [Handler; 8] = [
     Handler {
         interface: "before-write",
         implements: "BeforeWrite",
@@ -32,6 +32,7 @@ const HANDLERS: [Handler; 7] = [
     Handler { interface: "after-write", implements: "AfterWrite", declared: Manifest::has_after, body: after_write },
     Handler { interface: "event", implements: "OnEvent", declared: Manifest::has_event, body: event },
     Handler { interface: "timer", implements: "OnTimer", declared: Manifest::has_timer, body: timer },
+    Handler { interface: "own-timer", implements: "OnOwnTimer", declared: Manifest::has_own_timer, body: own_timer },
     Handler { interface: "action", implements: "Actions", declared: Manifest::has_action, body: action },
     Handler { interface: "route", implements: "Routes", declared: Manifest::has_route, body: route },
     Handler {
@@ -164,6 +165,16 @@ fn timer(plugin: &Path) -> TokenStream {
             ::pergola_plugin::glue::start();
             let due = ::pergola_plugin::glue::due(due.action, due.key, due.at, due.target);
             <#plugin as ::pergola_plugin::OnTimer>::on_timer(&due).map_err(::pergola_plugin::glue::failure)
+        }
+    }
+}
+
+fn own_timer(plugin: &Path) -> TokenStream {
+    quote! {
+        fn fire(due: exports::pergola::plugin::own_timer::Due) -> Result<(), Failure> {
+            ::pergola_plugin::glue::start();
+            let due = ::pergola_plugin::glue::own_due(due.action, due.name, due.key, due.at, due.payload);
+            <#plugin as ::pergola_plugin::OnOwnTimer>::on_own_timer(&due).map_err(::pergola_plugin::glue::failure)
         }
     }
 }

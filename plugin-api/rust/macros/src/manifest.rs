@@ -21,7 +21,7 @@ pub(crate) struct Manifest {
     #[serde(default)]
     event: Vec<IgnoredAny>,
     #[serde(default)]
-    timer: Vec<IgnoredAny>,
+    timer: Vec<Timer>,
     #[serde(default)]
     action: Vec<IgnoredAny>,
     #[serde(default)]
@@ -32,6 +32,12 @@ pub(crate) struct Manifest {
 struct Hook {
     #[serde(default)]
     phase: Phase,
+}
+
+#[derive(Debug, Deserialize)]
+struct Timer {
+    #[serde(default)]
+    on: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Default, PartialEq)]
@@ -99,7 +105,11 @@ impl Manifest {
     }
 
     pub(crate) fn has_timer(&self) -> bool {
-        !self.timer.is_empty()
+        self.timer.iter().any(|timer| timer.on.is_some())
+    }
+
+    pub(crate) fn has_own_timer(&self) -> bool {
+        self.timer.iter().any(|timer| timer.on.is_none())
     }
 
     pub(crate) fn has_action(&self) -> bool {

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 
 use super::{CatalogIssue, Draft, HANDLERS_MAX, Issues, Objects, Seen, constraint_name, key, objects::target};
 use crate::{
-    decl::ObjectDecl,
+    decl::{ObjectDecl, TimerDecl},
     expr::{Expression, Scope, Type},
     field::{Field, FieldType, OnDelete, OnPurge},
     name::{Name, ObjectName},
@@ -259,15 +259,16 @@ fn timers(draft: &Draft<'_>, objects: &Objects, rules: &mut IndexMap<ObjectName,
     }
     for (place, decl) in draft.manifest.timer.iter().enumerate() {
         let path = format!("timer[{place}]");
-        let Some(object) = objects.find(&decl.on, draft, &format!("{path}.on"), issues) else { continue };
-        let at = compile(&decl.at, draft, object, objects, &Type::DateTime, &format!("{path}.at"), issues);
+        let Some((on, at)) = followed(draft, place, decl, &path, issues) else { continue };
+        let Some(object) = objects.find(on, draft, &format!("{path}.on"), issues) else { continue };
+        let at = compile(at, draft, object, objects, &Type::DateTime, &format!("{path}.at"), issues);
         let condition = decl
             .condition
             .as_ref()
             .and_then(|source| compile(source, draft, object, objects, &Type::Bool, &format!("{path}.if"), issues));
-        let Some(rules) = rules.get_mut(&decl.on) else { continue };
+        let Some(rules) = rules.get_mut(on) else { continue };
         if rules.timers.iter().any(|other| other.plugin == *draft.id() && other.action == decl.action) {
-            let message = format!("{} has two timers {}: name their actions apart", decl.on, decl.action);
+            let message = format!("{on} has two timers {}: name their actions apart", decl.action);
             issues.add(format!("{path}.action"), message);
         }
         if let Some(at) = at {
@@ -306,6 +307,33 @@ pub(super) fn compile_own(
         return None;
     }
     Some(value)
+}
+
+/// What a timer follows and when; nothing if the plugin sets it itself, or if a half of it is missing.
+fn followed<'d>(
+    draft: &Draft<'_>,
+    place: usize,
+    decl: &'d TimerDecl,
+    path: &str,
+    issues: &mut Issues<'_>,
+) -> Option<(&'d ObjectName, &'d str)> {
+    match (&decl.on, &decl.at) {
+        (Some(on), Some(at)) => return Some((on, at)),
+        (Some(_), None) => {
+            issues.add(path, "a timer that follows a record says when: add at = \"starts_at - duration('24h')\"");
+        }
+        (None, _) if decl.at.is_some() || decl.condition.is_some() => issues.add(
+            path,
+            "a timer with at or if follows a record: add on = \"contact\", or leave them out and set it by code",
+        ),
+        (None, _) => {
+            let mut earlier = draft.manifest.timer.iter().take(place);
+            if earlier.any(|other| other.on.is_none() && other.action == decl.action) {
+                issues.add(format!("{path}.action"), format!("{} is there twice: take one out", decl.action));
+            }
+        }
+    }
+    None
 }
 
 /// Whether the expression means something without any setting of the plugin.

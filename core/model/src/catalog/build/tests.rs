@@ -348,6 +348,28 @@ fn mistakes_in_rules_are_told_with_their_mend() {
 }
 
 #[test]
+fn a_timer_follows_a_record_whole_or_not_at_all() {
+    insta::assert_snapshot!(issues(&[("shop", r#"
+        [object.visit]
+        fields.from = { type = "datetime" }
+        [[timer]]
+        on = "shop.visit"
+        action = "never"
+        [[timer]]
+        if = "from != null"
+        action = "whose"
+        [[timer]]
+        action = "own"
+        [[timer]]
+        action = "own"
+    "#)]), @r#"
+    shop: timer[0]: a timer that follows a record says when: add at = "starts_at - duration('24h')"
+    shop: timer[1]: a timer with at or if follows a record: add on = "contact", or leave them out and set it by code
+    shop: timer[3].action: own is there twice: take one out
+    "#);
+}
+
+#[test]
 fn mistakes_in_handlers_and_rights_are_told_with_their_mend() {
     insta::assert_snapshot!(issues(&[("other", "[object.thing]\nfields.name = { type = \"text\" }"), ("shop", r#"
         [capabilities]

@@ -9,7 +9,7 @@ use super::{Finding, Severity};
 use crate::{
     error::Error,
     guest::{compile_filter, core_object},
-    ports::store::{StoreError, TimerKey},
+    ports::store::{StoreError, TimerKey, TimerOf},
     workspace::{Workspace, no_object},
 };
 
@@ -89,10 +89,17 @@ impl Workspace {
             after = Some(last.key.clone());
             for timer in timers {
                 let key = &timer.key;
-                let place = || format!("{} of {} for {} {}", key.action, key.plugin, key.object, key.record);
-                let is_known = key.plugin.is_core() || catalog.has_timer(&key.plugin, &key.object, &key.action);
-                let record = self.find(&Actor::System, &key.object, key.record).await;
-                if !is_known || matches!(record, Ok(None) | Err(Error::NotFound(_))) {
+                let (place, is_known) = match &key.of {
+                    TimerOf::Record(object, record) => {
+                        let is_known = key.plugin.is_core() || catalog.has_timer(&key.plugin, object, &key.action);
+                        let found = self.find(&Actor::System, object, *record).await;
+                        let is_gone = matches!(found, Ok(None) | Err(Error::NotFound(_)));
+                        (format!("for {object} {record}"), is_known && !is_gone)
+                    }
+                    TimerOf::Own(name) => (format!("named {name}"), catalog.has_own_timer(&key.plugin, &key.action)),
+                };
+                let place = || format!("{} of {} {place}", key.action, key.plugin);
+                if !is_known {
                     lost.add(place);
                     drop.push(timer.key);
                 } else if timer.attempts >= ATTEMPTS {

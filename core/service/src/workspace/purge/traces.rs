@@ -10,7 +10,10 @@ use pergola_model::{Id, ObjectName};
 use super::super::Workspace;
 use crate::{
     error::Error,
-    ports::purge::{Forgotten, PURGED, Place, Trace, TraceKey},
+    ports::{
+        purge::{Forgotten, PURGED, Place, Trace, TraceKey},
+        store::TimerKey,
+    },
 };
 
 /// Texts in one read: each is a reader of its own, so that no long one keeps the log from being cut.
@@ -27,6 +30,7 @@ struct Found {
     answers: Vec<String>,
     deletions: HashSet<Id>,
     items: Vec<(Id, i64)>,
+    timers: Vec<TimerKey>,
     /// Records of audit lines that mention purged ones.
     mentioning: HashSet<(ObjectName, Id)>,
 }
@@ -54,12 +58,14 @@ impl Workspace {
             (Place::Audit, found.audit_lines),
             (Place::Answers, count(found.answers.len())),
             (Place::Bin, count(found.items.len())),
+            (Place::Timers, count(found.timers.len())),
         ];
         let forgotten = Forgotten {
             records: found.ids.into_iter().collect(),
             answers: found.answers,
             deletions: found.deletions.into_iter().collect(),
             items: found.items,
+            timers: found.timers,
         };
         Ok((forgotten, counts.into_iter().map(|(place, count)| (place.as_str(), count)).collect()))
     }
@@ -89,6 +95,7 @@ impl Found {
             TraceKey::Audit(_) if is_about => self.audit_lines += u64::from(trace.text != PURGED),
             TraceKey::Audit(_) if mentions => self.mentioning.extend(trace.record),
             TraceKey::Answer(key) if mentions => self.answers.push(key),
+            TraceKey::Timer(key) if mentions => self.timers.push(key),
             TraceKey::BinItem(deletion, place) if mentions || self.deletions.contains(&deletion) => {
                 self.items.push((deletion, place));
                 self.ids.extend(trace.record.map(|(_, id)| id));
@@ -96,7 +103,7 @@ impl Found {
                     self.deletions.insert(deletion);
                 }
             }
-            TraceKey::Audit(_) | TraceKey::Answer(_) | TraceKey::BinItem(..) => {}
+            TraceKey::Audit(_) | TraceKey::Answer(_) | TraceKey::BinItem(..) | TraceKey::Timer(_) => {}
         }
     }
 }

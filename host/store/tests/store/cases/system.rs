@@ -1,92 +1,17 @@
-//! The system's own rows: timers, events, answers, plugins, settings, tokens, users.
+//! The system's own rows: events, answers, plugins, settings, tokens, users.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use pergola_model::{ChangeKind, Fields, PluginId, Role};
 use pergola_service::ports::store::{
-    AuditEntry, NewEvent, StoreError, StoredAnswer, StoredEvent, StoredPlugin, StoredTimer, StoredToken, StoredUser,
-    SubscriptionState, TimerKey, Transaction,
+    AuditEntry, NewEvent, StoreError, StoredAnswer, StoredEvent, StoredPlugin, StoredToken, StoredUser,
+    SubscriptionState,
 };
 
 use crate::world::{World, after, now};
 
 fn plugin(id: &str) -> PluginId {
     PluginId::new(id).unwrap()
-}
-
-fn timer(world: &World, action: &str) -> TimerKey {
-    TimerKey {
-        plugin: plugin("lab"),
-        object: world.sample().name.clone(),
-        action: action.parse().unwrap(),
-        record: world.record(Fields::new()).id,
-    }
-}
-
-/// What could be claimed at that time.
-async fn due(tx: &mut Box<dyn Transaction>, at: Timestamp) -> Vec<StoredTimer> {
-    tx.savepoint().await.unwrap();
-    let timers = tx.claim_timers(at, after(1_000), 10).await.unwrap();
-    tx.rollback_savepoint().await.unwrap();
-    timers
-}
-
-pub(crate) async fn timers_are_set_moved_fired_and_put_off(world: &World) {
-    let keys = [timer(world, "a"), timer(world, "b"), timer(world, "c")];
-    let mut tx = world.store.write().await.unwrap();
-    assert_eq!(tx.next_timer().await.unwrap(), None);
-    tx.set_timers(&keys, &[after(30), after(10), after(20)]).await.unwrap();
-    assert_eq!(tx.next_timer().await.unwrap(), Some(after(10)));
-    let first = due(&mut tx, after(20)).await;
-    assert_eq!(first.iter().map(|timer| &timer.key).collect::<Vec<_>>(), [&keys[1], &keys[2]]);
-
-    // Put off: not due before its retry, its due time stays.
-    tx.delay_timer(&first[0], after(60), "no answer").await.unwrap();
-    assert!(due(&mut tx, after(15)).await.is_empty());
-    let retried = due(&mut tx, after(60)).await.into_iter().find(|timer| timer.key == keys[1]).unwrap();
-    assert_eq!((retried.due_at, retried.attempts), (after(10), 1));
-
-    // Set again to the same time: the attempts stay. Moved: they start anew.
-    tx.set_timers(&keys[1..2], &[after(10)]).await.unwrap();
-    assert!(due(&mut tx, after(15)).await.is_empty());
-    tx.set_timers(&keys[1..2], &[after(12)]).await.unwrap();
-    let moved = due(&mut tx, after(15)).await;
-    assert_eq!((moved[0].due_at, moved[0].attempts), (after(12), 0));
-
-    // What was seen before the move neither ends nor delays it.
-    tx.finish_timers(&first[..1]).await.unwrap();
-    tx.delay_timer(&first[0], after(90), "late").await.unwrap();
-    assert_eq!(due(&mut tx, after(15)).await.len(), 1);
-    tx.finish_timers(&moved[..1]).await.unwrap();
-    assert!(due(&mut tx, after(15)).await.is_empty());
-
-    tx.clear_timers(&[keys[0].clone(), keys[2].clone(), timer(world, "never_set")]).await.unwrap();
-    assert_eq!(tx.next_timer().await.unwrap(), None);
-    assert!(tx.set_timers(&keys, &[after(1)]).await.is_err());
-}
-
-pub(crate) async fn a_claimed_timer_is_nobody_elses_until_then(world: &World) {
-    let keys = [timer(world, "a"), timer(world, "b"), timer(world, "c")];
-    let mut tx = world.store.write().await.unwrap();
-    tx.set_timers(&keys, &[after(1), after(2), after(99)]).await.unwrap();
-    tx.commit().await.unwrap();
-    let claim = async |at: i64, until: i64, limit: u32| {
-        let mut tx = world.store.write().await.unwrap();
-        let timers = tx.claim_timers(after(at), after(until), limit).await.unwrap();
-        tx.commit().await.unwrap();
-        timers.into_iter().map(|timer| timer.key).collect::<Vec<_>>()
-    };
-    assert_eq!(claim(10, 20, 1).await, keys[..1]);
-    assert_eq!(claim(10, 30, 10).await, keys[1..2]);
-    assert_eq!(claim(10, 30, 10).await, []);
-    // The first one's process has died.
-    assert_eq!(claim(20, 30, 10).await, keys[..1]);
-    let mut tx = world.store.write().await.unwrap();
-    assert_eq!(tx.next_timer().await.unwrap(), Some(after(30)));
-    let stored: Vec<StoredTimer> = tx.claim_timers(after(30), after(40), 10).await.unwrap();
-    tx.finish_timers(&stored).await.unwrap();
-    assert_eq!(tx.next_timer().await.unwrap(), Some(after(99)));
 }
 
 fn event(world: &World, kind: ChangeKind, changed: &[&str]) -> NewEvent {
