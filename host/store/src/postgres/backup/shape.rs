@@ -261,7 +261,8 @@ async fn refuse_foreign(raw: &mut PgConnection, schema: &str) -> Result<(), Stor
     match ask(raw, question, schema).await?.first() {
         None => Ok(()),
         Some(row) => Err(StoreError::Schema(format!(
-            "{} in schema {schema} is not Pergola's, and a backup would lose it: move it to another schema, or use pg_dump",
+            "{} in schema {schema} is not Pergola's, or of an upgrade that is not finished, and a backup would lose it: \
+             finish the upgrade, move it to another schema, or use pg_dump",
             text(row, 0)?
         ))),
     }
