@@ -10,7 +10,7 @@ mod million;
 mod program;
 mod timers;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::OnceLock, time::Duration};
 
 use pergola_api::ApiState;
 use pergola_cluster::Cluster;
@@ -59,6 +59,12 @@ fn main() {
     });
 }
 
+/// PostgreSQL as people run it: what is answered is on the disk.
+fn cluster() -> &'static Cluster {
+    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+    CLUSTER.get_or_init(|| Cluster::start_durable().unwrap())
+}
+
 /// A served workspace and its owner's token.
 struct Served {
     host: TestHost,
@@ -97,7 +103,7 @@ async fn rates() {
         rates_on("SQLite", bare, serve().await, 0.6).await;
     }
     if wanted("postgres") {
-        let url = Cluster::shared().unwrap().new_url();
+        let url = cluster().new_url();
         let bare = bare::serve_on_postgres(&url, ROWS).await;
         rates_on("PostgreSQL", bare, serve_on(Backend::Postgres(url)).await, 0.5).await;
     }

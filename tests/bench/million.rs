@@ -8,14 +8,13 @@ mod load;
 use std::{path::Path, time::Instant};
 
 use jiff::SignedDuration;
-use pergola_cluster::Cluster;
 use pergola_testkit::Backend;
 
 use self::load::{Kind, id, number_of};
 use crate::{
     CONNECTIONS, LIST, ROUND, Served,
     client::{Load, Outcome},
-    serve_on,
+    cluster, serve_on,
 };
 
 pub(crate) async fn measure() {
@@ -55,7 +54,7 @@ async fn measure_on(database: &str, count: u64) {
 async fn loaded(database: &str, count: u64) -> Served {
     let backend = match database {
         "sqlite" => Backend::Sqlite,
-        _ => Backend::Postgres(Cluster::shared().unwrap().new_url()),
+        _ => Backend::Postgres(cluster().new_url()),
     };
     let served = serve_on(backend.clone()).await;
     served.host.install(Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/booking")).await.unwrap();
@@ -107,7 +106,7 @@ async fn screens(database: &str, served: &Served, count: u64) {
     let mut board = vec!["/api/v1/deals/aggregate?measure=count,sum(amount)&group=stage".to_owned()];
     for stage in 0..load::STAGES {
         let stage = id(Kind::Stage, stage);
-        board.push(format!("/api/v1/deals?limit=50&sort=-created_at&filter=stage%20==%20'{stage}'"));
+        board.push(format!("/api/v1/deals?limit=50&sort=-id&filter=stage%20==%20'{stage}'"));
     }
     let board: Vec<&str> = board.iter().map(String::as_str).collect();
     tell(&format!("{database}: board: totals, and 50 deals of each of 6 stages"), &run(served, &board).await, 50);
@@ -115,7 +114,7 @@ async fn screens(database: &str, served: &Served, count: u64) {
     let days = i64::try_from(count * load::VISITS / (load::MASTERS * 10) / 2).unwrap();
     let from = load::begin() + SignedDuration::from_hours(24 * days);
     let until = from + SignedDuration::from_hours(24 * 30);
-    let month = format!("starts_at%20>=%20timestamp('{from}')%20%26%26%20starts_at%20<%20timestamp('{until}')");
+    let month = format!("starts_at%20%3E=%20timestamp('{from}')%20%26%26%20starts_at%20%3C%20timestamp('{until}')");
     let days = format!("/api/v1/booking/appointments/aggregate?measure=count&group=day(starts_at)&filter={month}");
     tell(&format!("{database}: month of 50 masters: visits a day"), &run(served, &[&days]).await, 50);
     let master = id(Kind::Master, 7);

@@ -11,7 +11,6 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use pergola_cluster::Cluster;
 use pergola_model::{Actor, Id, PluginId, Query};
 use pergola_runtime::{Runtime, RuntimeConfig};
 use pergola_service::{
@@ -51,7 +50,7 @@ pub(crate) async fn measure() {
         let folder = tempfile::tempdir().unwrap();
         let backend = match name {
             "SQLite" => Backend::Sqlite,
-            _ => Backend::Postgres(Cluster::shared().unwrap_or_else(|error| panic!("{error}")).new_url()),
+            _ => Backend::Postgres(crate::cluster().new_url()),
         };
         let place = Place { folder: folder.path(), backend, component: &component };
         place.measure(name, count).await;

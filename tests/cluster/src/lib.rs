@@ -66,6 +66,7 @@ pub struct Cluster {
     bin: PathBuf,
     as_nobody: bool,
     watcher: Option<Child>,
+    durable: bool,
     next_schema: AtomicU32,
 }
 
@@ -84,13 +85,25 @@ impl Cluster {
     /// # Errors
     /// [`ClusterError`].
     pub fn start() -> Result<Self, ClusterError> {
+        Self::start_with(false)
+    }
+
+    /// One whose commits are on the disk when they are answered, for measurements.
+    ///
+    /// # Errors
+    /// [`ClusterError`].
+    pub fn start_durable() -> Result<Self, ClusterError> {
+        Self::start_with(true)
+    }
+
+    fn start_with(durable: bool) -> Result<Self, ClusterError> {
         let bin = find_programs().ok_or(ClusterError::Missing)?;
         let folder = TempDir::with_prefix("pergola-pg")?.keep();
         let as_nobody = fs::metadata("/proc/self")?.uid() == 0;
         if as_nobody {
             chown(&folder, Some(NOBODY), Some(NOBODY))?;
         }
-        let mut cluster = Self { folder, bin, as_nobody, watcher: None, next_schema: AtomicU32::new(1) };
+        let mut cluster = Self { folder, bin, as_nobody, watcher: None, durable, next_schema: AtomicU32::new(1) };
         cluster.init()?;
         cluster.launch()?;
         Ok(cluster)
@@ -122,15 +135,16 @@ impl Cluster {
         let postgres = self.command("postgres");
         watcher.arg(postgres.get_program()).args(postgres.get_args());
         watcher.arg("-D").arg(self.data()).arg("-k").arg(&self.folder);
-        for setting in [
-            "listen_addresses=",
+        for setting in ["listen_addresses=", "max_connections=300", "autovacuum_naptime=5s"] {
+            watcher.args(["-c", setting]);
+        }
+        let settings = if self.durable {
+            ["fsync=on", "full_page_writes=on", "shared_buffers=1GB"]
+        } else {
             // A commit outlives the server, though not the power.
-            "fsync=off",
-            "full_page_writes=off",
-            "shared_buffers=64MB",
-            "max_connections=300",
-            "autovacuum_naptime=5s",
-        ] {
+            ["fsync=off", "full_page_writes=off", "shared_buffers=64MB"]
+        };
+        for setting in settings {
             watcher.args(["-c", setting]);
         }
         self.watcher = Some(watcher.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?);
