@@ -1,6 +1,6 @@
 //! HTTP: routes, authentication, problem documents and OpenAPI.
 //!
-//! Reading order: [`router`] is the door of a workspace and [`front`] that of several; `routes` says which path leads to which file, one
+//! Reading order: [`router`] is the door of a workspace and [`front()`] that of several; `routes` says which path leads to which file, one
 //! for each resource and verb; `request` is what happens around every request; `auth` tells who
 //! calls; `problem` is how errors are told; `openapi` describes it all. The rules that every
 //! endpoint keeps are in `docs/api-design.md`.

@@ -1,7 +1,7 @@
 //! The directory: which workspaces an installation has, which host names lead to them, and when each has something to do.
 //!
-//! It is a small database of its own, beside those of the workspaces: the file `directory.db`, or a schema. [`place`]
-//! knows where the databases are; [`host`] what a host name is.
+//! It is a small database of its own, beside those of the workspaces: the file `directory.db`, or a schema. `place`
+//! knows where the databases are; `host` what a host name is.
 //!
 //! Invariants: every change is one transaction; what one process says about a workspace is never overwritten by what
 //! another one thought before ([`Directory::sleep`]).

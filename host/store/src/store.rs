@@ -82,7 +82,7 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the file, or makes it, and brings the system's tables up to date. Objects' tables come by
-    /// [`Store::plan`] and [`Transaction::apply_schema`].
+    /// [`Store::plan`] and a transaction that follows the plan.
     ///
     /// Must be called within a tokio runtime, on which the writer then runs.
     ///
