@@ -50,16 +50,16 @@ impl Late {
 
     /// Writes what waits.
     pub(crate) async fn flush(&mut self, turn: &mut Turn) -> Result<(), StoreError> {
-        let (sql, object) = match self.statements.len() {
-            0 => return Ok(()),
-            _ => (turn.session().await?.dialect().together(std::mem::take(&mut self.statements)), self.object.take()),
-        };
-        self.tables.clear();
-        turn.session().await?.write_on(object.as_deref(), sql).await.map(|_| ())
+        if self.statements.is_empty() {
+            return Ok(());
+        }
+        let session = turn.session().await?;
+        let Some((sql, object)) = self.take(session.dialect()) else { return Ok(()) };
+        session.write_on(object.as_deref(), sql).await.map(|_| ())
     }
 
-    /// What waits, as the unit's last statement.
-    pub(crate) fn take_last(&mut self, dialect: &Dialect) -> Option<Last> {
+    /// What waits, as one step.
+    pub(crate) fn take(&mut self, dialect: &Dialect) -> Option<Last> {
         let Self { statements, object, .. } = std::mem::take(self);
         (!statements.is_empty()).then(|| (dialect.together(statements), object))
     }

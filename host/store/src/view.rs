@@ -100,7 +100,7 @@ impl Unit {
         for (table, sql) in self.pending.take_small()? {
             self.late.add(&mut self.turn, table, sql).await?;
         }
-        let last = self.late.take_last(self.layouts.dialect());
+        let last = self.late.take(self.layouts.dialect());
         self.turn.commit(last).await
     }
 }
